@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const stamp = `${root}node_modules/.gangway-installed`
-const wanted = createHash('sha256').update(readFileSync(`${root}package-lock.json`)).digest('hex')
+const wanted = createHash('sha256')
+  .update(readFileSync(`${root}package-lock.json`))
+  .digest('hex')
 
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
   console.error('Installing what is missing (once; about a minute) …')
@@ -18,7 +20,9 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
     stdio: ['ignore', 2, 2],
   })
   if (status !== 0) {
-    console.error(`npm ci failed${error ? `: ${error.message}` : ''}. Check the network and run the command again.`)
+    console.error(
+      `npm ci failed${error ? `: ${error.message}` : ''}. Check the network and run the command again.`,
+    )
     process.exit(1)
   }
   writeFileSync(stamp, wanted)

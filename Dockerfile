@@ -1,0 +1,10 @@
+FROM node:24-slim
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --omit=optional --no-fund --no-audit
+COPY src ./src
+COPY flows ./flows
+RUN mkdir -p .gangway && chown -R node:node /app
+USER node
+EXPOSE 3000
+CMD ["node", "src/main.ts"]
