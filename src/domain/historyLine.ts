@@ -1,0 +1,120 @@
+import Type, { type Static } from 'typebox'
+import { Compile } from 'typebox/compile'
+import type { SessionEvent } from './sessionEvents.ts'
+
+/** One line of a history import: what an earlier system knows to have happened to one session at one time. */
+export interface HistoryLine {
+  readonly session: string
+  /** ISO 8601, UTC, milliseconds. */
+  readonly occurredAt: string
+  readonly event: SessionEvent
+}
+
+export interface LineFault {
+  readonly code: 'malformed_json' | 'invalid_line' | 'invalid_time'
+  readonly detail: string
+}
+
+/** Printable: no control characters, no lone surrogates, not only blanks. */
+const name = Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}]+$' })
+const base = { session: name, at: Type.String() }
+const record = Type.Record(Type.String(), Type.Unknown())
+const exact = { additionalProperties: false }
+
+/** The five kinds of line, by the field that tells them apart. */
+const kinds = {
+  step: Type.Object({ ...base, step: name, data: Type.Optional(record) }, exact),
+  signal: Type.Object(
+    { ...base, signal: name, value: Type.Optional(Type.Number()), properties: Type.Optional(record) },
+    exact,
+  ),
+  exposure: Type.Object(
+    { ...base, exposure: Type.Object({ experiment: name, variant: name }, exact) },
+    exact,
+  ),
+  attributes: Type.Object({ ...base, attributes: record, user: Type.Optional(name) }, exact),
+  status: Type.Object(
+    { ...base, status: Type.Union([Type.Literal('completed'), Type.Literal('abandoned')]) },
+    exact,
+  ),
+}
+type Kind = keyof typeof kinds
+type LineOf<K extends Kind> = Static<(typeof kinds)[K]>
+
+const kindNames = Object.keys(kinds) as Kind[]
+const checks = Object.fromEntries(kindNames.map((kind) => [kind, Compile(kinds[kind])])) as {
+  [K in Kind]: {
+    Check(value: unknown): boolean
+    Errors(value: unknown): { instancePath: string; message: string }[]
+  }
+}
+
+/** Reads one parsed line, or says what is wrong with it. Never throws. */
+export function readHistoryLine(value: unknown): HistoryLine | LineFault {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return { code: 'invalid_line', detail: 'a line is a JSON object' }
+  const present = kindNames.filter((kind) => Object.hasOwn(value, kind))
+  if (present.length !== 1)
+    return {
+      code: 'invalid_line',
+      detail: `a line has exactly one of ${kindNames.join(', ')}${present.length > 1 ? `, this one has ${present.join(' and ')}` : ''}`,
+    }
+  const kind = present[0]!
+  if (!checks[kind].Check(value)) {
+    const faults = checks[kind].Errors(value).map((error) => `${error.instancePath || '/'} ${error.message}`)
+    return { code: 'invalid_line', detail: faults.slice(0, 5).join('; ') }
+  }
+  const line = value as LineOf<Kind>
+  const occurredAt = toUtc(line.at)
+  if (!occurredAt)
+    return {
+      code: 'invalid_time',
+      detail: `/at must be an ISO 8601 date or time, not ${JSON.stringify(line.at.slice(0, 60))}`,
+    }
+  return { session: line.session, occurredAt, event: eventOf(kind, line) }
+}
+
+function eventOf(kind: Kind, line: LineOf<Kind>): SessionEvent {
+  switch (kind) {
+    case 'step': {
+      const { step, data } = line as LineOf<'step'>
+      return { type: 'StepCompleted', data: { stepId: step, data: data ?? {} } }
+    }
+    case 'signal': {
+      const { signal, value, properties } = line as LineOf<'signal'>
+      return {
+        type: 'SignalTracked',
+        data: { signal, ...(value === undefined ? {} : { value }), ...(properties ? { properties } : {}) },
+      }
+    }
+    case 'exposure':
+      return { type: 'ExposureRecorded', data: (line as LineOf<'exposure'>).exposure }
+    case 'attributes': {
+      const { attributes, user } = line as LineOf<'attributes'>
+      return { type: 'AttributesRecorded', data: { attributes, ...(user ? { userId: user } : {}) } }
+    }
+    case 'status':
+      return (line as LineOf<'status'>).status === 'completed'
+        ? { type: 'SessionCompleted', data: {} }
+        : { type: 'SessionAbandoned', data: { reason: 'imported' } }
+  }
+}
+
+const isoTime =
+  /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/
+const utcMilliseconds = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/
+
+/** A date is its midnight, and a time without an offset is taken as UTC. Undefined for what is not a real time. */
+export function toUtc(text: string): string | undefined {
+  const found = isoTime.exec(text)
+  if (!found) return undefined
+  const [, year, month, day, hour = '00', minute = '00', second = '00', zone = 'Z'] = found
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined
+  const calendar = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)))
+  if (calendar.getUTCMonth() !== Number(month) - 1 || calendar.getUTCDate() !== Number(day)) return undefined
+  if (utcMilliseconds.test(text)) return text
+  const fraction = /[.,](\d{1,9})/.exec(text)?.[1]?.slice(0, 3).padEnd(3, '0') ?? '000'
+  const offset = zone === 'Z' || zone.includes(':') ? zone : `${zone.slice(0, 3)}:${zone.slice(3)}`
+  const time = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}${offset}`)
+  return Number.isNaN(time.getTime()) ? undefined : time.toISOString()
+}
