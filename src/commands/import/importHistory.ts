@@ -1,0 +1,174 @@
+import type { Actor, EventMetadata } from '../../domain/envelope.ts'
+import { derivedId } from '../../domain/ids.ts'
+import type { ImportEvent } from '../../domain/importEvents.ts'
+import { type Position, START } from '../../domain/position.ts'
+import { streamName } from '../../domain/stream.ts'
+import { encode, type StreamPlace } from '../../eventStore/codec.ts'
+import { type EventStore, EventStoreUnavailable } from '../../eventStore/eventStore.ts'
+import type { ImportSource } from './importSource.ts'
+import { ImportWriter } from './importWriter.ts'
+import { LineLedger } from './lineLedger.ts'
+import { type PreparedLine, prepareLine, type RejectedLine } from './prepareLine.ts'
+
+export interface ImportRequest {
+  readonly importId: string
+  readonly tenant: string
+  readonly flowId: string
+  /** The version that sessions begun by this import are of. */
+  readonly flowVersion: number
+  readonly actor: Actor
+  readonly correlationId: string
+  readonly commandHash: string
+}
+
+/** Lines read (bad ones included), sessions newly begun, and one event for each line newly recorded. */
+export interface ImportReport {
+  readonly importId: string
+  readonly rows: number
+  readonly sessions: number
+  readonly events: number
+  /** The first `REJECTED_SHOWN` of them; `rejectedCount` counts all. */
+  readonly rejected: readonly RejectedLine[]
+  readonly rejectedCount: number
+  readonly position: Position
+}
+
+export interface ImportProgress {
+  readonly rows: number
+  readonly events: number
+  readonly bytes: number
+}
+
+const REJECTED_SHOWN = 1000
+const BATCH_LINES = 8192
+const BATCH_BYTES = 4_000_000
+
+/**
+ * Takes in a history of newline-delimited JSON of any size in constant memory. Every line becomes at most one event whose id comes
+ * from its content, its session and the number of equal lines before it, so that an import repeated, resumed after a kill or
+ * run twice at once records each line once.
+ */
+export async function importHistory(
+  deps: { store: EventStore; now: () => Date; onProgress?: (progress: ImportProgress) => void },
+  request: ImportRequest,
+  source: ImportSource,
+): Promise<ImportReport> {
+  const { store, now } = deps
+  const metadata: Omit<EventMetadata, 'v' | 'chain' | 'occurredAt'> = {
+    tenant: request.tenant,
+    actor: request.actor,
+    commandId: request.importId,
+    commandHash: request.commandHash,
+    $correlationId: request.correlationId,
+    $causationId: request.importId,
+  }
+  const stream = streamName('import', request.tenant, request.importId)
+  const started = await begin()
+
+  const ledger = new LineLedger()
+  const writer = new ImportWriter(store, { ...request, metadata })
+  const rejected: RejectedLine[] = []
+  let rejectedCount = 0
+  let rows = 0
+  let batch: PreparedLine[] = []
+  let bytes = 0
+  let writing: Promise<void> = Promise.resolve()
+
+  const reject = (line: RejectedLine) => {
+    rejectedCount += 1
+    if (rejected.length < REJECTED_SHOWN) rejected.push(line)
+  }
+  /** Hands the batch over and goes on preparing the next one while it is written. */
+  const flush = async () => {
+    if (batch.length === 0) return
+    const full = batch
+    batch = []
+    bytes = 0
+    await writing
+    writing = writer
+      .write(full, reject)
+      .then(() => deps.onProgress?.({ rows, events: writer.events, bytes: source.bytesRead }))
+    writing.catch(() => {})
+  }
+  try {
+    for await (const line of source.lines()) {
+      rows += 1
+      const prepared = prepareLine(line, request.tenant, ledger)
+      if ('code' in prepared) reject(prepared)
+      else {
+        batch.push(prepared)
+        bytes += prepared.bytes
+        if (batch.length >= BATCH_LINES || bytes >= BATCH_BYTES) await flush()
+      }
+    }
+    await flush()
+    await writing
+  } finally {
+    await writing.catch(() => {})
+    ledger.close()
+  }
+
+  rejected.sort((a, b) => a.line - b.line)
+  const { sessions, events } = writer
+  const completed = await record(
+    {
+      type: 'ImportCompleted',
+      data: {
+        importId: request.importId,
+        flowId: request.flowId,
+        rows,
+        sessions,
+        events,
+        rejectedCount,
+        rejected,
+        bodyHash: source.digest(),
+      },
+    },
+    started.revision + 1,
+    started,
+  )
+  return {
+    importId: request.importId,
+    rows,
+    sessions,
+    events,
+    rejected,
+    rejectedCount,
+    position: completed.position,
+  }
+
+  /** An import that was cut off goes on under the same id: its stream is there already. */
+  async function begin(): Promise<Recorded> {
+    const event = {
+      type: 'ImportStarted',
+      data: { importId: request.importId, flowId: request.flowId },
+    } as const
+    for (;;) {
+      const head = (await store.heads([stream])).get(stream)
+      if (head) return { ...head, position: START }
+      const recorded = await record(event, 0, 'no_stream')
+      if (recorded) return recorded
+    }
+  }
+
+  /** Undefined when somebody else wrote to the import's stream meanwhile. */
+  async function record(
+    event: ImportEvent,
+    index: number,
+    after: StreamPlace,
+  ): Promise<Recorded | undefined> {
+    const id = derivedId('event', request.tenant, request.importId, index)
+    const occurredAt = now().toISOString()
+    const [encoded] = encode(stream, [{ id, event, metadata: { ...metadata, occurredAt } }], after)
+    const result = await store.append(stream, [encoded!], after === 'no_stream' ? after : after.revision)
+    return result.ok
+      ? { revision: result.revision, position: result.position, chain: encoded!.metadata.chain }
+      : undefined
+  }
+}
+
+interface Recorded {
+  readonly revision: number
+  readonly chain: string
+  readonly position: Position
+}

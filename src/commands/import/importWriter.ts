@@ -1,0 +1,209 @@
+import { LRUCache } from 'lru-cache'
+import type { EventMetadata, NewEvent } from '../../domain/envelope.ts'
+import { derivedId } from '../../domain/ids.ts'
+import type { SessionEvent } from '../../domain/sessionEvents.ts'
+import { streamName } from '../../domain/stream.ts'
+import { type EventToEncode, encode, type StreamPlace } from '../../eventStore/codec.ts'
+import type { Append, AppendResult, EventStore } from '../../eventStore/eventStore.ts'
+import type { PreparedLine, RejectedLine } from './prepareLine.ts'
+
+interface ImportContext {
+  readonly tenant: string
+  readonly flowId: string
+  readonly flowVersion: number
+  readonly metadata: Omit<EventMetadata, 'v' | 'chain' | 'occurredAt'>
+}
+
+/** What an import must know of a session before it may write to it. */
+interface KnownSession {
+  place: StreamPlace
+  /** Null until the session exists. */
+  flowId: string | null
+  /** Ids recorded before this import met the session; empty for a session that it began. */
+  readonly ids: ReadonlySet<string>
+}
+
+const READS_AT_ONCE = 16
+const APPEND_BYTES = 900_000
+/** Line and metadata must fit one append of at most 1 MiB. */
+const EVENT_BYTES = 1_000_000
+const ENVELOPE_BYTES = 1024
+
+/** Writes prepared lines to the streams of their sessions, each line at most once whoever else writes. */
+export class ImportWriter {
+  readonly #store: EventStore
+  readonly #context: ImportContext
+  readonly #known = new LRUCache<string, KnownSession>({
+    max: 200_000,
+    maxSize: 2_000_000,
+    sizeCalculation: (session) => 1 + session.ids.size,
+  })
+  sessions = 0
+  events = 0
+
+  constructor(store: EventStore, context: ImportContext) {
+    this.#store = store
+    this.#context = context
+  }
+
+  async write(lines: readonly PreparedLine[], reject: (line: RejectedLine) => void): Promise<void> {
+    let left = groupBySession(lines)
+    while (left.size > 0) {
+      await this.#meet([...left.keys()])
+      const work = [...left].flatMap(([session, own]) => this.#plan(session, own, reject))
+      const verdicts = await this.#append(work)
+      const conflicts = new Map<string, PreparedLine[]>()
+      for (const planned of work) {
+        const written = verdicts.get(planned.session)!.findIndex((verdict) => !verdict.ok)
+        const counted = planned.appends
+          .slice(0, written < 0 ? undefined : written)
+          .flatMap((append) => append.events)
+        this.events += counted.filter((event) => event.type !== 'SessionStarted').length
+        if (planned.begins && counted.length > 0) this.sessions += 1
+        if (written < 0) continue
+        // Somebody else wrote to the session: look again, and plan what is left of it.
+        this.#known.delete(planned.session)
+        conflicts.set(planned.session, left.get(planned.session)!)
+      }
+      left = conflicts
+    }
+  }
+
+  /** One portion of every session at a time, since a stream's portions follow each other. */
+  async #append(work: readonly Planned[]): Promise<Map<string, AppendResult[]>> {
+    const verdicts = new Map<string, AppendResult[]>(work.map(({ session }) => [session, []]))
+    for (let portion = 0; ; portion++) {
+      const round = work.filter(
+        ({ session, appends }) => appends.length > portion && verdicts.get(session)!.every(({ ok }) => ok),
+      )
+      if (round.length === 0) return verdicts
+      const results = await this.#store.appendMany(round.map(({ appends }) => appends[portion]!))
+      for (const [index, { session }] of round.entries()) verdicts.get(session)!.push(results[index]!)
+    }
+  }
+
+  /** Fetches what is not known yet of these sessions. */
+  async #meet(sessions: readonly string[]): Promise<void> {
+    const unknown = sessions.filter((session) => !this.#known.has(session))
+    if (unknown.length === 0) return
+    const heads = await this.#store.heads(unknown.map((session) => this.#stream(session)))
+    const existing: string[] = []
+    for (const session of unknown) {
+      if (heads.has(this.#stream(session))) existing.push(session)
+      else this.#known.set(session, { place: 'no_stream', flowId: null, ids: new Set() })
+    }
+    const queue = existing.values()
+    await Promise.all(
+      Array.from({ length: Math.min(READS_AT_ONCE, existing.length) }, async () => {
+        for (const session of queue) this.#known.set(session, await this.#read(session))
+      }),
+    )
+  }
+
+  async #read(session: string): Promise<KnownSession> {
+    const ids = new Set<string>()
+    let flowId: string | null = null
+    let place: StreamPlace = 'no_stream'
+    for await (const event of this.#store.read(this.#stream(session))) {
+      ids.add(event.id)
+      if (event.type === 'SessionStarted') flowId = event.data.flowId as string
+      place = { revision: event.revision, chain: event.metadata.chain }
+    }
+    return { place, flowId, ids }
+  }
+
+  /** The appends of one session's lines, none when all were recorded before. */
+  #plan(session: string, lines: readonly PreparedLine[], reject: (line: RejectedLine) => void): Planned[] {
+    const { flowId, flowVersion } = this.#context
+    const known = this.#known.get(session)!
+    if (known.flowId !== null && known.flowId !== flowId) {
+      const detail = `the session ${JSON.stringify(session)} belongs to the flow ${JSON.stringify(known.flowId)}`
+      for (const { line } of lines) reject({ line, code: 'session_in_other_flow', detail })
+      return []
+    }
+    const fitting = lines.filter((line) => {
+      if (known.ids.has(line.id)) return false
+      const fits = line.bytes <= EVENT_BYTES
+      if (!fits)
+        reject({
+          line: line.line,
+          code: 'event_too_large',
+          detail: 'the line leaves no room for its envelope in 1 MiB',
+        })
+      return fits
+    })
+    if (fitting.length === 0) return []
+    const begins = known.place === 'no_stream'
+    const events = fitting.map((line) => this.#event(line.id, line.event, line.occurredAt))
+    if (begins) {
+      const first = fitting[0]!
+      const userId = first.event.type === 'AttributesRecorded' ? (first.event.data.userId ?? null) : null
+      const data = { flowId, flowVersion, userId, context: {}, imported: true as const }
+      const id = derivedId('session-imported', this.#context.tenant, session)
+      events.unshift(this.#event(id, { type: 'SessionStarted', data }, first.occurredAt))
+    }
+    const stream = this.#stream(session)
+    const encoded = encode(stream, events, known.place)
+    const appends = inPortions(stream, encoded, known.place, [
+      ...(begins ? [0] : []),
+      ...fitting.map(({ bytes }) => bytes),
+    ])
+    const last = encoded.at(-1)!
+    const revision = (known.place === 'no_stream' ? -1 : known.place.revision) + encoded.length
+    known.place = { revision, chain: last.metadata.chain }
+    known.flowId = flowId
+    return [{ session, begins, appends }]
+  }
+
+  #event(id: string, event: SessionEvent, occurredAt: string): EventToEncode {
+    return { id, event, metadata: { ...this.#context.metadata, occurredAt } }
+  }
+
+  #stream(session: string): string {
+    return streamName('session', this.#context.tenant, session)
+  }
+}
+
+interface Planned {
+  readonly session: string
+  readonly begins: boolean
+  readonly appends: readonly Append[]
+}
+
+function groupBySession(lines: readonly PreparedLine[]): Map<string, PreparedLine[]> {
+  const groups = new Map<string, PreparedLine[]>()
+  for (const line of lines) {
+    const group = groups.get(line.session)
+    if (group) group.push(line)
+    else groups.set(line.session, [line])
+  }
+  return groups
+}
+
+/** Appends of at most `APPEND_BYTES`, which follow each other in one stream. */
+function inPortions(
+  stream: string,
+  events: readonly NewEvent[],
+  after: StreamPlace,
+  bytes: readonly number[],
+): Append[] {
+  const appends: Append[] = []
+  let revision = after === 'no_stream' ? -1 : after.revision
+  let portion: NewEvent[] = []
+  let size = 0
+  const close = () => {
+    if (portion.length === 0) return
+    appends.push({ stream, events: portion, expected: revision < 0 ? 'no_stream' : revision })
+    revision += portion.length
+    portion = []
+    size = 0
+  }
+  for (const [index, event] of events.entries()) {
+    const own = bytes[index]! + ENVELOPE_BYTES
+    if (size + own > APPEND_BYTES) close()
+    portion.push(event)
+    size += own
+  }
+  close()
+  return appends
+}

@@ -1,0 +1,68 @@
+import canonicalize from 'canonicalize'
+import { type HistoryLine, readHistoryLine } from '../../domain/historyLine.ts'
+import { derivedId } from '../../domain/ids.ts'
+import type { LineLedger } from './lineLedger.ts'
+import type { InputLine } from './lineSplitter.ts'
+
+/** A line that can be recorded, known by its id from here on. */
+export interface PreparedLine extends HistoryLine {
+  readonly line: number
+  readonly id: string
+  /** Of the line's text; the event's data is hardly ever longer. */
+  readonly bytes: number
+}
+
+export interface RejectedLine {
+  /** From 1. */
+  readonly line: number
+  readonly code: string
+  readonly detail: string
+}
+
+export function prepareLine(
+  input: InputLine,
+  tenant: string,
+  ledger: LineLedger,
+): PreparedLine | RejectedLine {
+  if ('fault' in input)
+    return { line: input.number, code: input.fault, detail: input.detail ?? faultDetails[input.fault] }
+  let value: unknown
+  try {
+    value = JSON.parse(input.text)
+  } catch (error) {
+    return { line: input.number, code: 'malformed_json', detail: (error as Error).message.slice(0, 200) }
+  }
+  const read = readHistoryLine(value)
+  if ('code' in read) return { line: input.number, code: read.code, detail: read.detail }
+  const content = canonical(value)
+  if (content === undefined)
+    return {
+      line: input.number,
+      code: 'invalid_line',
+      detail: 'a text in the line is not well-formed Unicode',
+    }
+  const before = ledger.next(read.session, content)
+  return {
+    line: input.number,
+    session: read.session,
+    occurredAt: read.occurredAt,
+    event: read.event,
+    id: derivedId('line', tenant, read.session, content, before),
+    bytes: Buffer.byteLength(input.text),
+  }
+}
+
+const faultDetails = {
+  line_too_long: 'a line is at most 1 MiB',
+  invalid_utf8: 'the line is not UTF-8',
+  malformed_csv: 'the row does not fit the header',
+}
+
+/** RFC 8785; undefined for what has no canonical form, such as a lone surrogate. */
+function canonical(value: unknown): string | undefined {
+  try {
+    return canonicalize(value)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,88 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { LineLedger } from '../../src/commands/import/lineLedger.ts'
+import { type InputLine, LineSplitter } from '../../src/commands/import/lineSplitter.ts'
+
+function split(portions: readonly Buffer[], maxBytes = 1000): InputLine[] {
+  const splitter = new LineSplitter(maxBytes)
+  return [...portions.flatMap((portion) => splitter.push(portion)), ...splitter.end()]
+}
+
+describe('lines come out the same however the bytes arrive', () => {
+  test('whatever the portions', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ unit: 'grapheme', maxLength: 12 })),
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }),
+        (texts, sizes) => {
+          const bytes = Buffer.from(texts.map((text) => text.replaceAll('\n', ' ')).join('\n'))
+          const portions: Buffer[] = []
+          for (let start = 0, next = 0; start < bytes.length; next++) {
+            const size = sizes[next % sizes.length]!
+            portions.push(bytes.subarray(start, start + size))
+            start += size
+          }
+          expect(split(portions)).toEqual(split([bytes]))
+        },
+      ),
+    )
+  })
+
+  test('blank lines are numbered and not given, a byte-order mark is dropped, a last line needs no break', () => {
+    expect(split([Buffer.from('\uFEFFa\r\n\n  \nb')])).toEqual([
+      { number: 1, text: 'a\r' },
+      { number: 4, text: 'b' },
+    ])
+  })
+
+  test('a line over the limit and one that is not UTF-8 are reported, and those around them given', () => {
+    const bytes = Buffer.concat([
+      Buffer.from(`a\n${'x'.repeat(11)}\n`),
+      Buffer.from([0xff, 0x0a]),
+      Buffer.from(`b\n${'y'.repeat(11)}\nc`),
+    ])
+    const expected = [
+      { number: 1, text: 'a' },
+      { number: 2, fault: 'line_too_long' },
+      { number: 3, fault: 'invalid_utf8' },
+      { number: 4, text: 'b' },
+      { number: 5, fault: 'line_too_long' },
+      { number: 6, text: 'c' },
+    ]
+    expect(split([bytes], 10)).toEqual(expected)
+    expect(
+      split(
+        [...bytes].map((byte) => Buffer.from([byte])),
+        10,
+      ),
+    ).toEqual(expected)
+  })
+
+  test('the limit is in bytes, not in characters', () => {
+    expect(split([Buffer.from('éééé\né\n')], 7)).toEqual([
+      { number: 1, fault: 'line_too_long' },
+      { number: 2, text: 'é' },
+    ])
+  })
+})
+
+describe('the ledger numbers equal lines of a session', () => {
+  test('also when what it holds outgrows memory many times over', () => {
+    const ledger = new LineLedger(64)
+    const seen = new Map<string, number>()
+    for (let line = 0; line < 5000; line++) {
+      const session = `s${line % 7}`
+      const content = `c${(line * line) % 501}`
+      const key = `${session} ${content}`
+      expect(ledger.next(session, content)).toBe(seen.get(key) ?? 0)
+      seen.set(key, (seen.get(key) ?? 0) + 1)
+    }
+    ledger.close()
+  })
+
+  test('the same content in another session is another line', () => {
+    const ledger = new LineLedger(64)
+    expect([ledger.next('a', 'x'), ledger.next('b', 'x'), ledger.next('a', 'x')]).toEqual([0, 0, 1])
+    ledger.close()
+  })
+})
