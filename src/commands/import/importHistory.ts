@@ -127,6 +127,8 @@ export async function importHistory(
     started.revision + 1,
     started,
   )
+  if (!completed)
+    throw new EventStoreUnavailable(`another import under the id ${request.importId} ended first`)
   return {
     importId: request.importId,
     rows,
