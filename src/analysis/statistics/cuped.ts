@@ -38,20 +38,18 @@ export const meanWithCovariate = ({ n, m, x, mm, xx, mx }: Moments): OutcomeWith
 })
 
 /**
- * A ratio metric linearised about the ratio of both arms together, (m − R·d) / mean(d) + R (Budylin et al. 2018), so that
- * a covariate can be regressed out of it. `both` are the moments of both arms.
+ * A ratio metric linearised about the arm's own ratio, R + (m − R·d) / mean(d) (Deng, Knoblich & Lu 2018), so that a
+ * covariate can be regressed out of it.
  */
-export function ratioWithCovariate(arm: Moments, both: Moments): OutcomeWithCovariate {
-  const ratio = both.m / both.d
-  const own = arm.m / arm.d
-  const scale = 1 / arm.d
+export function ratioWithCovariate({ n, m, d, x, mm, dd, xx, md, mx, dx }: Moments): OutcomeWithCovariate {
+  const ratio = m / d
   return {
-    n: arm.n,
-    y: own,
-    x: arm.x,
-    yy: (arm.mm - 2 * own * arm.md + own * own * arm.dd) * scale * scale,
-    xx: arm.xx,
-    xy: (arm.mx - ratio * arm.dx) * scale,
+    n,
+    y: ratio,
+    x,
+    yy: (mm - 2 * ratio * md + ratio * ratio * dd) / (d * d),
+    xx,
+    xy: (mx - ratio * dx) / d,
     ddof: 1,
   }
 }

@@ -28,3 +28,6 @@ export function sampleRatioTest(observed: readonly number[], weights: readonly n
   }
   return { chiSquared, df, p: chiSquareAbove(chiSquared, df) }
 }
+
+/** Below this p the arms were not filled as planned, and nothing else about the experiment can be trusted. */
+export const SRM_ALPHA = 0.001
