@@ -1,6 +1,9 @@
 import type Type from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
+import { definitionEventSchemas } from '../domain/definitionEvents.ts'
+import { assignmentEventSchemas, experimentEventSchemas } from '../domain/experimentEvents.ts'
 import { flowEventSchemas } from '../domain/flowEvents.ts'
+import { importEventSchemas } from '../domain/importEvents.ts'
 import { type EventSchema, sessionEventSchemas } from '../domain/sessionEvents.ts'
 
 /** One type of event, as the log knows it. */
@@ -13,6 +16,10 @@ export interface CatalogueEntry extends EventSchema {
 const schemas: Readonly<Record<string, Readonly<Record<string, EventSchema>>>> = {
   session: sessionEventSchemas,
   flow: flowEventSchemas,
+  import: importEventSchemas,
+  experiment: experimentEventSchemas,
+  assignment: assignmentEventSchemas,
+  definition: definitionEventSchemas,
 }
 
 /** Every event type there is, by its name; docs/events.md is made from it. */

@@ -1,0 +1,88 @@
+import Type, { type Static } from 'typebox'
+import { durationSchema, eventFilterSchema } from './eventFilter.ts'
+
+/** An experiment as a tenant defines it. Shape only; what the shape cannot say is in experimentFaults.ts. */
+
+const exact = { additionalProperties: false }
+const key = Type.String({ minLength: 1, maxLength: 100, pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]*$' })
+const variantKey = Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}]+$' })
+
+/** What a variant changes of the flow's steps: fields by step id, merged over the step as published. */
+export const overridesSchema = Type.Object(
+  { steps: Type.Record(Type.String({ maxLength: 100 }), Type.Record(Type.String(), Type.Unknown())) },
+  exact,
+)
+
+const variant = Type.Object(
+  {
+    key: variantKey,
+    weight: Type.Number({ minimum: 0, maximum: 1_000_000 }),
+    overrides: Type.Optional(overridesSchema),
+    levels: Type.Optional(
+      Type.Record(Type.String(), Type.String(), {
+        description: 'factor → level, in a design of several factors',
+      }),
+    ),
+  },
+  exact,
+)
+
+const metric = Type.Object(
+  {
+    key,
+    type: Type.Union(
+      (['conversion', 'count', 'sum', 'mean', 'ratio'] as const).map((type) => Type.Literal(type)),
+    ),
+    filter: eventFilterSchema,
+    denominator: Type.Optional(eventFilterSchema),
+    window: Type.Optional(durationSchema),
+    direction: Type.Union([Type.Literal('increase'), Type.Literal('decrease')]),
+    role: Type.Union([Type.Literal('primary'), Type.Literal('secondary'), Type.Literal('guardrail')]),
+    margin: Type.Optional(
+      Type.Number({ minimum: 0, description: 'how much worse a guardrail may be, absolute; 0 unless given' }),
+    ),
+    winsorise: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0.5,
+        maximum: 1,
+        description: 'upper quantile at which unit values are capped',
+      }),
+    ),
+  },
+  exact,
+)
+
+export const experimentDefinitionSchema = Type.Object(
+  {
+    key,
+    flowId: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+    unit: Type.Union([Type.Literal('user'), Type.Literal('session')]),
+    variants: Type.Array(variant, { minItems: 2, maxItems: 64 }),
+    metrics: Type.Array(metric, { minItems: 1, maxItems: 50 }),
+    alpha: Type.Optional(Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 0.5 })),
+    sequential: Type.Optional(Type.Boolean()),
+    correction: Type.Optional(Type.Union([Type.Literal('none'), Type.Literal('holm'), Type.Literal('bh')])),
+    covariate: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+    targeting: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 1000, description: 'CEL over attributes' }),
+    ),
+    namespace: Type.Optional(
+      Type.Object(
+        {
+          key,
+          from: Type.Number({ minimum: 0, maximum: 1 }),
+          to: Type.Number({ minimum: 0, maximum: 1 }),
+        },
+        exact,
+      ),
+    ),
+    coverage: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+    mode: Type.Optional(Type.Union([Type.Literal('fixed'), Type.Literal('bandit')])),
+  },
+  exact,
+)
+
+export type ExperimentDefinition = Static<typeof experimentDefinitionSchema>
+export type ExperimentVariant = ExperimentDefinition['variants'][number]
+export type ExperimentMetric = ExperimentDefinition['metrics'][number]
+export type Overrides = Static<typeof overridesSchema>
