@@ -1,4 +1,4 @@
-import { type Decider, refuse } from './decider.ts'
+import { type Decider, type Decision, refuse } from './decider.ts'
 import type { DefinitionEvent, DefinitionKind } from './definitionEvents.ts'
 import type { JsonObject } from './json.ts'
 
@@ -18,14 +18,18 @@ export type DefinitionCommand =
 export const definitionDecider: Decider<DefinitionState, DefinitionCommand, DefinitionEvent> = {
   initial: { definition: undefined },
 
-  decide(command, { definition }) {
+  decide(command, { definition }): Decision<DefinitionEvent> {
     switch (command.type) {
       case 'SaveDefinition':
         if (JSON.stringify(definition) === JSON.stringify(command.definition)) return []
         return [
           {
             type: 'DefinitionSaved',
-            data: { kind: command.kind, key: command.key, definition: command.definition },
+            data: {
+              kind: command.kind,
+              key: command.key,
+              definition: command.definition as Record<string, unknown>,
+            },
           },
         ]
       case 'DeleteDefinition':

@@ -8,7 +8,7 @@ export type DefinitionKind = (typeof definitionKinds)[number]
 
 const object = <P extends Type.TProperties>(properties: P) =>
   Type.Object(properties, { additionalProperties: false })
-const kind = Type.Union(definitionKinds.map((name) => Type.Literal(name)))
+const kind = Type.Enum([...definitionKinds])
 const key = Type.String()
 
 /** One stream a definition: `definition-tenant_kind:key`. */

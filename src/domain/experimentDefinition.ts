@@ -30,9 +30,7 @@ const variant = Type.Object(
 const metric = Type.Object(
   {
     key,
-    type: Type.Union(
-      (['conversion', 'count', 'sum', 'mean', 'ratio'] as const).map((type) => Type.Literal(type)),
-    ),
+    type: Type.Enum(['conversion', 'count', 'sum', 'mean', 'ratio']),
     filter: eventFilterSchema,
     denominator: Type.Optional(eventFilterSchema),
     window: Type.Optional(durationSchema),

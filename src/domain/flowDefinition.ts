@@ -36,7 +36,7 @@ export const stepDefinitionSchema = Type.Object(
     id,
     title: localised,
     description: Type.Optional(localised),
-    kind: Type.Union(stepKinds.map((kind) => Type.Literal(kind))),
+    kind: Type.Enum([...stepKinds]),
     required: Type.Optional(Type.Boolean({ description: 'default true' })),
     skippable: Type.Optional(Type.Boolean({ description: 'default: not required' })),
     dependsOn: Type.Optional(Type.Array(id, { maxItems: 200 })),
