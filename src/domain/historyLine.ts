@@ -42,12 +42,7 @@ type Kind = keyof typeof kinds
 type LineOf<K extends Kind> = Static<(typeof kinds)[K]>
 
 const kindNames = Object.keys(kinds) as Kind[]
-const checks = Object.fromEntries(kindNames.map((kind) => [kind, Compile(kinds[kind])])) as {
-  [K in Kind]: {
-    Check(value: unknown): boolean
-    Errors(value: unknown): { instancePath: string; message: string }[]
-  }
-}
+const checks = new Map(kindNames.map((kind) => [kind, Compile(kinds[kind] as Type.TSchema)]))
 
 /** Reads one parsed line, or says what is wrong with it. Never throws. */
 export function readHistoryLine(value: unknown): HistoryLine | LineFault {
@@ -60,8 +55,9 @@ export function readHistoryLine(value: unknown): HistoryLine | LineFault {
       detail: `a line has exactly one of ${kindNames.join(', ')}${present.length > 1 ? `, this one has ${present.join(' and ')}` : ''}`,
     }
   const kind = present[0]!
-  if (!checks[kind].Check(value)) {
-    const faults = checks[kind].Errors(value).map((error) => `${error.instancePath || '/'} ${error.message}`)
+  const check = checks.get(kind)!
+  if (!check.Check(value)) {
+    const faults = check.Errors(value).map((error) => `${error.instancePath || '/'} ${error.message}`)
     return { code: 'invalid_line', detail: faults.slice(0, 5).join('; ') }
   }
   const line = value as LineOf<Kind>
