@@ -29,15 +29,13 @@ export async function readCsv(wanted: Wanted): Promise<Parts | CsvFault> {
   const parts = { train: emptyPart(wanted), test: emptyPart(wanted) }
   const source = createReadStream(wanted.file)
   const rows = parse({ bom: true, info: true, skip_empty_lines: true })
-  const steps = wanted.file.endsWith('.gz') ? [source, createGunzip(), rows] : [source, rows]
   let fault: CsvFault | undefined
+  const take = async (lines: AsyncIterable<Line>): Promise<void> => {
+    fault = await takeRows(lines, wanted, parts)
+  }
   try {
-    await pipeline([
-      ...steps,
-      async (lines: AsyncIterable<Line>) => {
-        fault = await takeRows(lines, wanted, parts)
-      },
-    ])
+    if (wanted.file.endsWith('.gz')) await pipeline(source, createGunzip(), rows, take)
+    else await pipeline(source, rows, take)
   } catch (error) {
     // Stopping at a faulty line closes the file early, which is no fault of its own.
     fault ??= { fault: `${wanted.file}: ${(error as Error).message}` }
