@@ -1,0 +1,89 @@
+import { type Envelope, envelope, type Outcome } from '../plan/envelope.ts'
+import type { AnalysisSource } from '../plan/source.ts'
+import { largestGroups } from './breakdown.ts'
+import { executeFunnel, type FunnelCounts } from './execute.ts'
+import { type FunnelRow, funnelRows, together } from './funnelAnswer.ts'
+import { type FunnelOptions, type FunnelPlan, type PlannedFunnel, planFunnel } from './funnelPlan.ts'
+import { type CheckedFunnel, checkFunnel } from './funnelQuery.ts'
+
+export interface FunnelAnswer {
+  readonly steps: readonly FunnelRow[]
+  readonly breakdowns: readonly { readonly value: unknown; readonly steps: readonly FunnelRow[] }[]
+  /** Units that an exclusion took out of every step. */
+  readonly excluded: number
+}
+
+/** Runs a plan: here, or spread over threads. */
+export type Runner<Counts> = (plan: FunnelPlan) => Counts | Promise<Counts>
+
+/** Answers a funnel in this thread, or tells every fault of the query. */
+export function queryFunnel(
+  query: unknown,
+  source: AnalysisSource,
+  options: FunnelOptions = {},
+): Outcome<FunnelAnswer> {
+  const prepared = prepareFunnel(query, source, options)
+  if ('faults' in prepared) return prepared
+  return { answer: prepared.answer(executeFunnel(prepared.plan)) }
+}
+
+/** The same with the counting left to `run`, which may spread it over worker threads. */
+export async function queryFunnelWith(
+  run: (plan: FunnelPlan) => Promise<FunnelCounts>,
+  query: unknown,
+  source: AnalysisSource,
+  options: FunnelOptions = {},
+): Promise<Outcome<FunnelAnswer>> {
+  const prepared = prepareFunnel(query, source, options)
+  if ('faults' in prepared) return prepared
+  return { answer: prepared.answer(await run(prepared.plan)) }
+}
+
+interface PreparedFunnel {
+  readonly plan: FunnelPlan
+  readonly answer: (counts: FunnelCounts) => FunnelAnswer & Envelope
+}
+
+/** Checks and plans a funnel; what remains is to run the plan and hand the counts to `answer`. */
+export function prepareFunnel(
+  query: unknown,
+  source: AnalysisSource,
+  options: FunnelOptions = {},
+): PreparedFunnel | { readonly faults: readonly import('../plan/fault.ts').Fault[] } {
+  const began = performance.now()
+  const checked = checkFunnel(query, source)
+  if ('faults' in checked) return checked
+  const { funnel } = checked
+  const warnings = new Set<string>()
+  const warn = (message: string) => warnings.add(message)
+  const planned = largestGroups(planFunnel(funnel, source, warn, options), warn)
+  const { position } = source.index
+  for (const message of unseen(funnel, source)) warn(message)
+  return {
+    plan: planned.plan,
+    answer: (counts) => ({
+      ...rows(funnel, planned, counts),
+      ...envelope({ query, asOf: funnel.asOf, position, began, warnings }),
+    }),
+  }
+}
+
+function rows(funnel: CheckedFunnel, { plan, values }: PlannedFunnel, counts: FunnelCounts): FunnelAnswer {
+  const steps = funnelRows(funnel, together(counts, plan.steps), 0)
+  const { excluded } = counts
+  if (!funnel.breakdown) return { steps, breakdowns: [], excluded }
+  const breakdowns = values
+    .map((value, group) => ({ value, steps: funnelRows(funnel, counts, group) }))
+    .filter((breakdown) => breakdown.steps[0]!.count > 0)
+    .sort((a, b) => b.steps[0]!.count - a.steps[0]!.count)
+  return { steps, breakdowns, excluded }
+}
+
+/** Signals nobody ever tracked may be slips of the pen. */
+function unseen({ steps, exclusions }: CheckedFunnel, { index }: AnalysisSource): string[] {
+  return [...steps, ...exclusions.map(({ filter }) => filter)].flatMap(({ filter }) =>
+    'signal' in filter && index.codes.find('signal', filter.signal) === undefined
+      ? [`no signal ${filter.signal} was ever tracked`]
+      : [],
+  )
+}

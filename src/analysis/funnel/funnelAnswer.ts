@@ -1,0 +1,70 @@
+import { quantiles } from '../plan/order.ts'
+import type { Interval } from '../statistics/interval.ts'
+import { wilson } from '../statistics/twoProportions.ts'
+import type { FunnelCounts } from './execute.ts'
+import type { CheckedFunnel } from './funnelQuery.ts'
+
+/** One row of a funnel. */
+export interface FunnelRow {
+  readonly name: string
+  readonly count: number
+  /** null where there is nothing to divide by */
+  readonly conversionFromStart: number | null
+  readonly conversionFromPrevious: number | null
+  /** 95 % Wilson interval of conversionFromStart */
+  readonly ci: Interval | null
+  /** Units that stopped before this step and whose window is closed; with inProgress all that are missing. */
+  readonly dropped: number
+  readonly inProgress: number
+  /** Seconds from the previous step, of units that reached this one; null for the first. */
+  readonly medianSeconds: number | null
+  readonly p90Seconds: number | null
+}
+
+/** The rows of one group. */
+export function funnelRows(funnel: CheckedFunnel, counts: FunnelCounts, group: number): FunnelRow[] {
+  const k = funnel.steps.length
+  const reached = counts.reached.subarray(group * (k + 1), (group + 1) * (k + 1))
+  const open = counts.open.subarray(group * (k + 1), (group + 1) * (k + 1))
+  const atLeast = new Float64Array(k + 2)
+  for (let depth = k; depth > 0; depth--) atLeast[depth] = atLeast[depth + 1]! + reached[depth]!
+  const started = atLeast[1]!
+  return funnel.steps.map((step, i) => {
+    const count = atLeast[i + 1]!
+    const before = i === 0 ? 0 : atLeast[i]!
+    const inProgress = i === 0 ? 0 : open[i]!
+    const [medianSeconds, p90Seconds] = i === 0 ? [null, null] : times(counts, i - 1, group)
+    return {
+      name: funnel.order === 'unordered' ? `${i + 1} of ${k} steps` : step.name,
+      count,
+      conversionFromStart: started === 0 ? null : count / started,
+      conversionFromPrevious: i === 0 || before === 0 ? null : count / before,
+      ci: started === 0 ? null : wilson({ x: count, n: started }),
+      dropped: i === 0 ? 0 : before - count - inProgress,
+      inProgress,
+      medianSeconds: medianSeconds!,
+      p90Seconds: p90Seconds!,
+    }
+  })
+}
+
+function times({ durations }: FunnelCounts, step: number, group: number): (number | null)[] {
+  const { ms, group: groups } = durations[step]!
+  const values = groups ? ms.filter((_, i) => groups[i] === group) : ms
+  return quantiles(values, [0.5, 0.9], 0.001).map((seconds) => (Number.isNaN(seconds) ? null : seconds))
+}
+
+/** Counts with every group in one; groups count each unit once. */
+export function together(counts: FunnelCounts, steps: number): FunnelCounts {
+  const sum = (cells: Float64Array) => {
+    const total = new Float64Array(steps + 1)
+    for (let i = 0; i < cells.length; i++) total[i % (steps + 1)]! += cells[i]!
+    return total
+  }
+  return {
+    reached: sum(counts.reached),
+    open: sum(counts.open),
+    excluded: counts.excluded,
+    durations: counts.durations.map(({ ms }) => ({ ms, group: null })),
+  }
+}
