@@ -1,0 +1,40 @@
+// `npm run bench [name …] [-- --quick]`: runs the benches named, or all, and keeps their figures in bench/results.
+import { readdirSync } from 'node:fs'
+import { type Bench, formatTable, machineLine, writeResults } from './support.ts'
+
+const NOT_BENCHES = new Set(['main', 'support'])
+const available = readdirSync(new URL('.', import.meta.url))
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => file.slice(0, -3))
+  .filter((name) => !NOT_BENCHES.has(name) && !name.includes('.'))
+  .sort()
+
+const args = process.argv.slice(2)
+const quick = args.includes('--quick')
+const names = args.filter((arg) => !arg.startsWith('-'))
+const unknown = [
+  ...names.filter((name) => !available.includes(name)),
+  ...args.filter((arg) => arg.startsWith('-') && !['--quick', '--help', '-h'].includes(arg)),
+]
+
+if (args.includes('--help') || args.includes('-h')) {
+  console.log(`Usage: npm run bench [name …] [-- --quick]
+
+Measures each bench beside a peer in the same run, prints a table and writes bench/results/<name>.json.
+--quick  small and short: shows that a bench works; its figures are not kept
+
+Benches: ${available.join(', ')}`)
+} else if (unknown.length > 0) {
+  console.error(`Unknown: ${unknown.join(', ')}. There are: ${available.join(', ')}.`)
+  process.exitCode = 1
+} else {
+  console.log(machineLine())
+  for (const name of names.length > 0 ? names : available) {
+    console.log(`\n${name}`)
+    const bench = (await import(`./${name}.ts`)) as Bench
+    const log = (line: string) => console.error(`  ${line}`)
+    const { rows } = await bench.run({ quick, log })
+    console.log(formatTable(rows))
+    if (!quick) console.log(`→ ${await writeResults(name, rows)}`)
+  }
+}

@@ -1,0 +1,136 @@
+import pg from 'pg'
+import type { StoredEvent } from '../domain/envelope.ts'
+import { type EventStore, EventStoreUnavailable } from './eventStore.ts'
+import { createAppender } from './postgresAppend.ts'
+import { isPassing, retrying } from './postgresErrors.ts'
+import { follow } from './postgresFollow.ts'
+import { head, heads, type PageOptions, type Query, readLog, readPage, readStream } from './postgresRead.ts'
+import { createSchema } from './postgresSchema.ts'
+import { createTail } from './postgresTail.ts'
+
+export interface PostgresEventStoreOptions {
+  readonly connectionString: string
+  readonly logger?: { warn(details: object, message: string): void }
+  /** Milliseconds within which an append or a read answers or fails. */
+  readonly deadline?: number
+  /** Groups of appends on their way at a time. */
+  readonly writers?: number
+}
+
+/**
+ * The log in PostgreSQL (14 or later), in the schema `log`. Positions are given under one lock, so that they have no gaps and are
+ * the order of commits; what that costs, group commit pays back. Any number of processes may use one database.
+ */
+export async function createPostgresEventStore(options: PostgresEventStoreOptions): Promise<EventStore> {
+  const { connectionString, logger, deadline = 10_000, writers = 2 } = options
+  const closed = new AbortController()
+  const onTrouble = (error: Error) => logger?.warn({ err: error }, 'The log is out of reach and tried again')
+  const pool = new pg.Pool({
+    connectionString,
+    max: 10,
+    application_name: 'gangway: read',
+    connectionTimeoutMillis: deadline,
+    query_timeout: deadline,
+    keepAlive: true,
+  })
+  pool.on('error', onTrouble)
+  pool.on('connect', (client) => {
+    client.query("set timezone = 'UTC'; set datestyle = 'ISO'; set bytea_output = 'hex'").catch(() => {})
+  })
+
+  const untilDeadline = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await retrying(Date.now() + deadline, work, closed.signal)
+    } catch (error) {
+      if (!isPassing(error) && !closed.signal.aborted) throw error
+      throw new EventStoreUnavailable('The log cannot be read', { cause: error })
+    }
+  }
+  /** For who follows: there is no deadline but the end. */
+  const untilClosed = async <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> => {
+    let told = false
+    return retrying(
+      Number.POSITIVE_INFINITY,
+      async () => {
+        try {
+          return await work()
+        } catch (error) {
+          if (!told) onTrouble(error as Error)
+          told = true
+          throw error
+        }
+      },
+      signal,
+    )
+  }
+  const once: Query = async (config) => (await pool.query(config)) as unknown as { rows: string[][] }
+  const query: Query = (config) => untilDeadline(() => once(config))
+
+  await untilDeadline(async () => {
+    const client = await pool.connect()
+    let fault: Error | undefined
+    try {
+      await createSchema(client)
+    } catch (error) {
+      fault = error as Error
+      throw error
+    } finally {
+      client.release(fault)
+    }
+  })
+
+  const tail = createTail({
+    connectionString,
+    head: () => head(once),
+    readAfter: async (from) => {
+      const to = await head(once)
+      if (to === from) return { events: [] as StoredEvent[], through: from }
+      return readPage(once, { from, to, limit: 1000 })
+    },
+    onTrouble,
+  })
+  const appender = createAppender({
+    connectionString,
+    deadline,
+    writers,
+    onCommitted: () => tail.wake(),
+    onTrouble,
+  })
+
+  return {
+    engine: 'postgres',
+    append: appender.append,
+    appendMany: (appends) =>
+      Promise.all(appends.map(({ stream, events, expected }) => appender.append(stream, events, expected))),
+    read: (stream, readOptions) => readStream(query, stream, readOptions),
+    heads: (streams) => heads(query, streams),
+    readAll: (readOptions) => readLog(query, readOptions),
+    follow(followOptions) {
+      const signal = AbortSignal.any([followOptions.signal, closed.signal])
+      return follow(
+        {
+          tail,
+          head: () => untilClosed(signal, () => head(once)),
+          readPage: (page: PageOptions) => untilClosed(signal, () => readPage(once, page)),
+        },
+        { ...followOptions, signal },
+      )
+    },
+    head: () => head(query),
+    async ping() {
+      try {
+        // The counter can be locked: the log takes appends, not only questions.
+        await once({ text: 'select from log.counter for key share', rowMode: 'array' })
+      } catch (error) {
+        throw new EventStoreUnavailable('The log does not answer', { cause: error })
+      }
+    },
+    async close() {
+      if (closed.signal.aborted) return
+      await appender.close()
+      closed.abort()
+      await tail.close()
+      await pool.end()
+    },
+  }
+}

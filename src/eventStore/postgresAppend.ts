@@ -1,0 +1,243 @@
+import pg from 'pg'
+import type { NewEvent } from '../domain/envelope.ts'
+import { checkAppend, checkSize } from './appendChecks.ts'
+import { type AppendResult, EventStoreUnavailable, type ExpectedRevision } from './eventStore.ts'
+import { copyGroup } from './postgresCopy.ts'
+import { backoff, isPassing } from './postgresErrors.ts'
+import {
+  appendParameters,
+  formGroup,
+  type Group,
+  type GroupAnswer,
+  type PendingAppend,
+  pending,
+  verdicts,
+} from './postgresGroup.ts'
+import { findRepeats } from './postgresRepeats.ts'
+import { WRITER_SETTINGS } from './postgresSchema.ts'
+
+export interface AppenderOptions {
+  readonly connectionString: string
+  /** An append answers or fails within this, in milliseconds. */
+  readonly deadline: number
+  /** Groups on their way at a time: while one commits the next is made ready. */
+  readonly writers: number
+  readonly onCommitted: () => void
+  readonly onTrouble: (error: Error) => void
+}
+
+export interface Appender {
+  append(stream: string, events: readonly NewEvent[], expected: ExpectedRevision): Promise<AppendResult>
+  /** Sends what is waiting, then closes the connections. */
+  close(): Promise<void>
+}
+
+/** One group's size: enough to share a commit among all, small enough to keep it short. */
+const GROUP_EVENTS = 1000
+const GROUP_BYTES = 4_194_304
+/** From here on COPY is the faster way in. */
+const COPY_EVENTS = 400
+
+interface Waiting extends PendingAppend {
+  readonly expires: number
+  settled: boolean
+  readonly settle: (result: AppendResult) => void
+  readonly fail: (error: Error) => void
+}
+
+/**
+ * Group commit: appends that arrive while a group is on its way form the next one, so that one commit serves them all, each with
+ * its own verdict. A group whose outcome is unknown goes again with the same ids until it is known.
+ */
+export function createAppender(options: AppenderOptions): Appender {
+  let queue: Waiting[] = []
+  let scheduled = false
+  let closing = false
+  const unsettled = new Set<Waiting>()
+  const writers = Array.from({ length: options.writers }, () => createWriter(options))
+  const idle = [...writers]
+
+  // Nothing is lost by failing an append here: it may still be written, and a repeat with the same ids will tell.
+  const sweep = setInterval(() => {
+    const now = Date.now()
+    for (const append of unsettled) {
+      if (append.expires > now) break
+      append.fail(new EventStoreUnavailable(`The log did not answer within ${options.deadline} ms`))
+    }
+    queue = queue.filter((append) => !append.settled)
+  }, 100)
+  sweep.unref()
+
+  const schedule = () => {
+    if (scheduled || queue.length === 0 || idle.length === 0) return
+    scheduled = true
+    // After whatever else arrived in this turn of the event loop.
+    setImmediate(() => {
+      scheduled = false
+      while (queue.length > 0 && idle.length > 0) void send(idle.pop()!, take())
+    })
+  }
+
+  const take = (): Waiting[] => {
+    let events = 0
+    let bytes = 0
+    let count = 0
+    for (const append of queue) {
+      events += append.events.length
+      bytes += append.bytes
+      if (count > 0 && (events > GROUP_EVENTS || bytes > GROUP_BYTES)) break
+      count += 1
+    }
+    return queue.splice(0, count)
+  }
+
+  const send = async (writer: Writer, appends: Waiting[]): Promise<void> => {
+    try {
+      queue.unshift(...(await sendAll(writer, appends)))
+    } finally {
+      idle.push(writer)
+      schedule()
+    }
+  }
+
+  /** Answers those that must go again in a next group. */
+  const sendAll = async (writer: Writer, appends: Waiting[]): Promise<Waiting[]> => {
+    for (let attempt = 0; ; attempt++) {
+      const open = appends.filter((append) => !append.settled)
+      if (open.length === 0) return []
+      try {
+        return await attemptGroup(writer, formGroup(open))
+      } catch (error) {
+        writer.reset()
+        if (!isPassing(error)) return failOrSplit(writer, open, error as Error)
+        if (attempt === 0) options.onTrouble(error as Error)
+        await new Promise((done) => setTimeout(done, backoff(attempt)))
+      }
+    }
+  }
+
+  const attemptGroup = async (writer: Writer, group: Group<Waiting>): Promise<Waiting[]> => {
+    const answer = await writer.write(group)
+    const again: Waiting[] = []
+    const refused: { append: Waiting; actual: number }[] = []
+    let committed = false
+    for (const [append, verdict] of verdicts(group, answer)) {
+      if (verdict.ok === undefined) {
+        // It was judged together with others before it; on its own it may be the next.
+        if (verdict.actual === append.expected) again.push(append)
+        else refused.push({ append, actual: verdict.actual })
+      } else {
+        committed = true
+        append.settle(verdict)
+      }
+    }
+    if (committed) options.onCommitted()
+    if (refused.length > 0) {
+      const results = await writer.use((client) => findRepeats(client, refused))
+      for (const [index, { append }] of refused.entries()) append.settle(results[index]!)
+    }
+    return again
+  }
+
+  /** One append that the database refuses must not take the others of its group with it. */
+  const failOrSplit = async (writer: Writer, appends: Waiting[], error: Error): Promise<Waiting[]> => {
+    if (appends.length === 1) {
+      appends[0]!.fail(error)
+      return []
+    }
+    const again: Waiting[] = []
+    for (const append of appends) again.push(...(await sendAll(writer, [append])))
+    return again
+  }
+
+  return {
+    append(stream, events, expected) {
+      return new Promise((resolve, reject) => {
+        if (closing) throw new EventStoreUnavailable('The log is closed')
+        checkAppend(stream, events, expected)
+        const prepared = pending(stream, events, expected)
+        checkSize(prepared.bytes)
+        const waiting: Waiting = {
+          ...prepared,
+          expires: Date.now() + options.deadline,
+          settled: false,
+          settle(result) {
+            waiting.settled = true
+            unsettled.delete(waiting)
+            resolve(result)
+          },
+          fail(error) {
+            waiting.settled = true
+            unsettled.delete(waiting)
+            reject(error)
+          },
+        }
+        unsettled.add(waiting)
+        queue.push(waiting)
+        schedule()
+      })
+    },
+    async close() {
+      closing = true
+      while (unsettled.size > 0) await new Promise((done) => setTimeout(done, 5))
+      clearInterval(sweep)
+      await Promise.all(writers.map((writer) => writer.close()))
+    },
+  }
+}
+
+interface Writer {
+  write(group: Group<Waiting>): Promise<GroupAnswer>
+  use<T>(work: (client: pg.Client) => Promise<T>): Promise<T>
+  /** Throws the connection away; the next use makes a new one. */
+  reset(): void
+  close(): Promise<void>
+}
+
+function createWriter({ connectionString, deadline }: AppenderOptions): Writer {
+  let current: Promise<pg.Client> | undefined
+  const connect = async (): Promise<pg.Client> => {
+    const client = new pg.Client({
+      connectionString,
+      application_name: 'gangway: append',
+      keepAlive: true,
+      connectionTimeoutMillis: deadline / 2,
+      // A server that fell silent: the outcome is unknown, and the group goes again.
+      query_timeout: deadline / 2,
+    })
+    // The pending call fails by itself; without a listener the process would end.
+    client.on('error', () => {})
+    await client.connect()
+    await client.query(WRITER_SETTINGS)
+    return client
+  }
+  const use: Writer['use'] = async (work) => {
+    current ??= connect()
+    return work(await current)
+  }
+  const reset = () => {
+    const client = current
+    current = undefined
+    client?.then((old) => old.connection.stream.destroy()).catch(() => {})
+  }
+  return {
+    use,
+    reset,
+    write: (group) =>
+      use(async (client) => {
+        const events = group.runs.reduce((sum, { count }) => sum + count, 0)
+        if (events >= COPY_EVENTS) return copyGroup(client, group.runs)
+        const { rows } = await client.query({
+          name: 'append',
+          text: 'select base, actual from log.append_v1($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)',
+          values: appendParameters(group.runs),
+        })
+        return { base: Number(rows[0].base), actual: rows[0].actual }
+      }),
+    async close() {
+      const client = await current?.catch(() => undefined)
+      current = undefined
+      await client?.end().catch(() => {})
+    },
+  }
+}

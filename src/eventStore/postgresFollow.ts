@@ -1,0 +1,83 @@
+import type { StoredEvent } from '../domain/envelope.ts'
+import { comparePositions, type Position } from '../domain/position.ts'
+import { parseStreamName } from '../domain/stream.ts'
+import type { EventFilter, Followed, FollowOptions } from './eventStore.ts'
+import type { PageOptions } from './postgresRead.ts'
+import type { Tail } from './postgresTail.ts'
+
+export interface FollowDependencies {
+  readonly tail: Tail
+  readonly head: () => Promise<Position>
+  readonly readPage: (options: PageOptions) => Promise<{ events: StoredEvent[]; through: Position }>
+}
+
+/**
+ * Reads pages by itself until it is near the end, then what the shared tail has read. Both read in the order of positions, which is
+ * the order of commits without gaps, so that nothing can appear behind a position once seen.
+ */
+export async function* follow(
+  { tail, head, readPage }: FollowDependencies,
+  { from, signal, pageSize = 500, ...filter }: FollowOptions,
+): AsyncGenerator<Followed> {
+  const release = tail.hold()
+  const matches = matcher(filter)
+  let at = from
+  let caughtUp = false
+  try {
+    await tail.ready(signal)
+    while (!signal.aborted) {
+      const recent = tail.after(at)
+      if (!recent) {
+        caughtUp = false
+        for await (const page of pages(at, await head())) {
+          at = page.through
+          yield { kind: 'events', ...page }
+          if (signal.aborted) return
+        }
+      } else if (comparePositions(recent.through, at) > 0) {
+        for (let i = 0; i < recent.events.length || i === 0; i += pageSize) {
+          const slice = recent.events.slice(i, i + pageSize)
+          const last = i + pageSize >= recent.events.length
+          at = last ? recent.through : slice.at(-1)!.position
+          yield { kind: 'events', events: slice.filter(matches), through: at }
+          if (signal.aborted) return
+        }
+      } else {
+        if (!caughtUp) yield { kind: 'caughtUp', through: at }
+        caughtUp = true
+        await tail.changed(at, signal)
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    release()
+  }
+
+  /** The next page is on its way while the consumer works on this one. */
+  async function* pages(start: Position, end: Position) {
+    const ask = (after: Position) => readPage({ ...filter, from: after, to: end, limit: pageSize })
+    let next: ReturnType<typeof ask> | undefined = ask(start)
+    while (next) {
+      const page: Awaited<ReturnType<typeof ask>> = await next
+      next = comparePositions(page.through, end) < 0 ? ask(page.through) : undefined
+      next?.catch(() => {})
+      yield page
+    }
+  }
+}
+
+/** The filter's SQL said in memory. */
+function matcher({ types, categories, tenant }: EventFilter): (event: StoredEvent) => boolean {
+  const wanted = types && new Set(types)
+  const inCategories = categories && new Set(categories)
+  return (event) => {
+    if (wanted && !wanted.has(event.type)) return false
+    if (!inCategories && tenant === undefined) return true
+    const name = parseStreamName(event.stream)
+    if (!name) return false
+    return (
+      (!inCategories || inCategories.has(name.category)) && (tenant === undefined || name.tenant === tenant)
+    )
+  }
+}

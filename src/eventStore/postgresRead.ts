@@ -1,0 +1,141 @@
+import type pg from 'pg'
+import type { StoredEvent } from '../domain/envelope.ts'
+import { comparePositions, type Position, START } from '../domain/position.ts'
+import { streamPrefix } from '../domain/stream.ts'
+import type { EventFilter, ReadAllOptions, ReadOptions, StreamHead } from './eventStore.ts'
+
+/** Asks the database, again while it is away. */
+export type Query = (config: pg.QueryArrayConfig) => Promise<{ rows: string[][] }>
+
+const COLUMNS =
+  's.name, e.revision, e.position, e.id, e.type, e.recorded_at, e.data, e.metadata, e.chain from log.events e join log.streams s on s.id = e.stream'
+
+/** Values come as PostgreSQL's own text: only what is wanted is parsed. */
+const AS_TEXT: pg.CustomTypesConfig = { getTypeParser: () => (text: string) => text } as never
+
+export async function head(query: Query): Promise<Position> {
+  const { rows } = await query({ name: 'head', text: 'select position from log.counter', ...RAW })
+  return rows[0]![0]!
+}
+
+export async function heads(query: Query, streams: readonly string[]): Promise<Map<string, StreamHead>> {
+  const { rows } = await query({
+    name: 'heads',
+    text: `select s.name, h.revision, h.chain from log.streams s, lateral (
+             select e.revision, e.chain from log.events e where e.stream = s.id order by e.revision desc limit 1) h
+           where s.name = any($1)`,
+    values: [streams],
+    ...RAW,
+  })
+  return new Map(
+    rows.map(([name, revision, chain]) => [name!, { revision: Number(revision), chain: chain!.slice(2) }]),
+  )
+}
+
+const PAGE = 500
+
+export async function* readStream(
+  query: Query,
+  stream: string,
+  { from, direction = 'forwards', limit = Number.POSITIVE_INFINITY }: ReadOptions = {},
+): AsyncGenerator<StoredEvent> {
+  const [compare, order] = direction === 'forwards' ? ['>=', 'asc'] : ['<=', 'desc']
+  let next = Math.min(from ?? (direction === 'forwards' ? 0 : MAX_REVISION), MAX_REVISION)
+  for (let left = limit; left > 0; ) {
+    const page = Math.min(left, PAGE)
+    const { rows } = await query({
+      name: `read ${direction}`,
+      text: `select ${COLUMNS} where s.name = $1 and e.revision ${compare} $2 order by e.revision ${order} limit $3`,
+      values: [stream, next, page],
+      ...RAW,
+    })
+    for (const row of rows) yield toEvent(row)
+    if (rows.length < page) return
+    left -= rows.length
+    const last = Number(rows.at(-1)![1])
+    next = direction === 'forwards' ? last + 1 : last - 1
+  }
+}
+
+export async function* readLog(
+  query: Query,
+  { from = START, limit = Number.POSITIVE_INFINITY, pageSize = PAGE, ...filter }: ReadAllOptions = {},
+): AsyncGenerator<StoredEvent[]> {
+  const end = await head(query)
+  let after = from
+  let left = limit
+  const ask = () => readPage(query, { ...filter, from: after, to: end, limit: Math.min(left, pageSize) })
+  let page = left > 0 && comparePositions(after, end) < 0 ? ask() : undefined
+  while (page) {
+    const { events, through } = await page
+    left -= events.length
+    after = through
+    const more = left > 0 && comparePositions(after, end) < 0
+    // The next page is on its way while the caller works on this one.
+    page = more ? ask() : undefined
+    page?.catch(() => {})
+    if (events.length > 0) yield events
+  }
+}
+
+export interface PageOptions extends EventFilter {
+  /** Exclusive. */
+  readonly from: Position
+  /** Inclusive: the end of the log as the caller knows it. */
+  readonly to: Position
+  readonly limit: number
+}
+
+/** The next matching events, and up to where the log was searched for them. */
+export async function readPage(
+  query: Query,
+  { from, to, limit, types, categories, tenant }: PageOptions,
+): Promise<{ events: StoredEvent[]; through: Position }> {
+  const values: unknown[] = [from, to, limit]
+  let where = ''
+  let name: string | undefined = 'page'
+  const condition = (sql: string, value: unknown) => {
+    values.push(value)
+    where += ` and ${sql.replace('?', `$${values.length}`)}`
+    // Not prepared: what is the best plan depends on how much the filter leaves.
+    name = undefined
+  }
+  if (types) condition('e.type = any(?)', types)
+  if (categories) condition('s.category = any(?)', categories)
+  if (tenant !== undefined) condition('s.tenant = ?', streamPrefix('', tenant).slice(1, -1))
+  const { rows } = await query({
+    ...(name ? { name } : {}),
+    text: `select ${COLUMNS} where e.position > $1 and e.position <= $2${where} order by e.position limit $3`,
+    values,
+    ...RAW,
+  })
+  const events = rows.map(toEvent)
+  return { events, through: rows.length < limit ? to : events.at(-1)!.position }
+}
+
+const RAW = { rowMode: 'array', types: AS_TEXT } as const
+/** The largest integer. */
+const MAX_REVISION = 2_147_483_647
+
+function toEvent(row: string[]): StoredEvent {
+  const metadata = JSON.parse(row[7]!)
+  metadata.chain = row[8]!.slice(2)
+  return {
+    id: row[3]!,
+    type: row[4]!,
+    stream: row[0]!,
+    revision: Number(row[1]),
+    position: row[2]!,
+    data: JSON.parse(row[6]!),
+    metadata,
+    recordedAt: isoTime(row[5]!),
+  }
+}
+
+/** `2026-11-20 10:00:00.12+00` → `2026-11-20T10:00:00.120Z`; sessions run in UTC. */
+function isoTime(text: string): string {
+  const day = text.slice(0, 10)
+  const time = text.slice(11, 19)
+  const fraction = text[19] === '.' ? text.slice(20, text.length - 3).slice(0, 3) : ''
+  return `${day}T${time}.${fraction.padEnd(3, '0')}Z`
+}

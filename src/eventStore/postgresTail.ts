@@ -1,0 +1,200 @@
+import pg from 'pg'
+import type { StoredEvent } from '../domain/envelope.ts'
+import { comparePositions, type Position } from '../domain/position.ts'
+import { backoff } from './postgresErrors.ts'
+import { CHANNEL } from './postgresSchema.ts'
+
+export interface TailOptions {
+  readonly connectionString: string
+  /** The events after a position, all of them, and up to where that reaches. */
+  readonly readAfter: (from: Position) => Promise<{ events: readonly StoredEvent[]; through: Position }>
+  readonly head: () => Promise<Position>
+  readonly onTrouble: (error: Error) => void
+}
+
+/** The end of the log, read once for all who follow it. */
+export interface Tail {
+  /** Answers once it knows where the log ends, or the signal aborted. Only for who holds it. */
+  ready(signal: AbortSignal): Promise<void>
+  /** What came after a position; undefined when that is further back than the tail remembers. */
+  after(position: Position): { events: readonly StoredEvent[]; through: Position } | undefined
+  /** Answers when the tail may have grown past the position, or the signal aborted. */
+  changed(position: Position, signal: AbortSignal): Promise<void>
+  /** Says that the log has grown: our own append, which need not wait to hear of itself. */
+  wake(): void
+  /** Keeps the tail running until the answer is called. */
+  hold(): () => void
+  close(): Promise<void>
+}
+
+/** Without a word from the server, look by ourselves: a notification may be lost with its connection. */
+const POLL_MS = 250
+/** What the tail remembers; who falls further behind reads pages by himself. */
+const KEPT_EVENTS = 4000
+const KEPT_CHARACTERS = 16_000_000
+
+export function createTail(options: TailOptions): Tail {
+  let kept: StoredEvent[] = []
+  let sizes: number[] = []
+  let characters = 0
+  /** Everything after `start` up to `through` is in `kept`; undefined while nobody follows. */
+  let start: Position | undefined
+  let through: Position = '0'
+  let holders = 0
+  let reading = false
+  let again = false
+  let closed = false
+  let waiting: (() => void)[] = []
+  let listener: pg.Client | undefined
+  let timer: NodeJS.Timeout | undefined
+
+  const wait = (signal: AbortSignal) =>
+    new Promise<void>((done) => {
+      const tell = () => {
+        signal.removeEventListener('abort', tell)
+        done()
+      }
+      signal.addEventListener('abort', tell)
+      waiting.push(tell)
+    })
+
+  const announce = () => {
+    const told = waiting
+    waiting = []
+    for (const tell of told) tell()
+  }
+
+  const keep = (events: readonly StoredEvent[], to: Position) => {
+    for (const event of events) {
+      const size = JSON.stringify(event.data).length + 500
+      kept.push(event)
+      sizes.push(size)
+      characters += size
+    }
+    through = to
+    let drop = 0
+    while (kept.length - drop > KEPT_EVENTS || (characters > KEPT_CHARACTERS && drop < kept.length))
+      characters -= sizes[drop++]!
+    if (drop === 0) return
+    start = kept[drop - 1]!.position
+    kept = kept.slice(drop)
+    sizes = sizes.slice(drop)
+  }
+
+  const read = async () => {
+    if (reading) {
+      again = true
+      return
+    }
+    reading = true
+    try {
+      do {
+        again = false
+        if (start === undefined) {
+          through = start = await options.head()
+          announce()
+        }
+        const page = await options.readAfter(through)
+        if (comparePositions(page.through, through) > 0) {
+          keep(page.events, page.through)
+          announce()
+          again = true
+        }
+      } while (again && holders > 0 && !closed)
+    } catch (error) {
+      if (!closed) options.onTrouble(error as Error)
+    } finally {
+      reading = false
+    }
+  }
+
+  const listen = async () => {
+    for (let attempt = 0; holders > 0 && !closed; attempt++) {
+      const client = new pg.Client({
+        connectionString: options.connectionString,
+        application_name: 'gangway: follow',
+        keepAlive: true,
+        connectionTimeoutMillis: 5000,
+      })
+      const ended = new Promise<void>((done) => client.once('end', done))
+      client.on('error', () => {})
+      client.on('notification', ({ payload = '0' }) => {
+        if (comparePositions(payload, through) > 0) void read()
+      })
+      try {
+        await client.connect()
+        await client.query(`listen ${CHANNEL}`)
+        listener = client
+        attempt = 0
+        // What came before we listened.
+        void read()
+        if (holders > 0 && !closed) await ended
+      } catch (error) {
+        if (!closed) options.onTrouble(error as Error)
+      }
+      listener = undefined
+      client.end().catch(() => {})
+      if (holders > 0 && !closed) await new Promise((done) => setTimeout(done, backoff(attempt)))
+    }
+  }
+  let listening: Promise<void> | undefined
+
+  const stop = () => {
+    clearInterval(timer)
+    void listener?.end().catch(() => {})
+    kept = []
+    sizes = []
+    characters = 0
+    start = undefined
+  }
+
+  return {
+    async ready(signal) {
+      while (start === undefined && !signal.aborted) await wait(signal)
+    },
+    after(position) {
+      if (start === undefined || comparePositions(position, start) < 0) return undefined
+      return { events: kept.slice(firstAfter(kept, position)), through }
+    },
+    async changed(position, signal) {
+      if (!signal.aborted && comparePositions(through, position) <= 0) await wait(signal)
+    },
+    wake() {
+      if (holders > 0) void read()
+    },
+    hold() {
+      holders += 1
+      if (holders === 1) {
+        timer = setInterval(() => void read(), POLL_MS)
+        timer.unref()
+        void read()
+        listening = (listening ?? Promise.resolve()).then(listen)
+      }
+      let held = true
+      return () => {
+        if (!held) return
+        held = false
+        holders -= 1
+        if (holders === 0) stop()
+      }
+    },
+    async close() {
+      closed = true
+      stop()
+      announce()
+      await listening
+    },
+  }
+}
+
+/** Index of the first event after the position, by halving. */
+function firstAfter(events: readonly StoredEvent[], position: Position): number {
+  let low = 0
+  let high = events.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (comparePositions(events[middle]!.position, position) > 0) high = middle
+    else low = middle + 1
+  }
+  return low
+}
