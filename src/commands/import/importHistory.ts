@@ -30,7 +30,9 @@ export interface ImportReport {
   /** The first `REJECTED_SHOWN` of them; `rejectedCount` counts all. */
   readonly rejected: readonly RejectedLine[]
   readonly rejectedCount: number
+  /** Of the event that ends the import, in the import's own stream. */
   readonly position: Position
+  readonly revision: number
 }
 
 export interface ImportProgress {
@@ -137,6 +139,7 @@ export async function importHistory(
     rejected,
     rejectedCount,
     position: completed.position,
+    revision: completed.revision,
   }
 
   /** An import that was cut off goes on under the same id: its stream is there already. */

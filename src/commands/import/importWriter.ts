@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { EventMetadata, NewEvent } from '../../domain/envelope.ts'
 import { derivedId } from '../../domain/ids.ts'
@@ -11,7 +12,7 @@ interface ImportContext {
   readonly tenant: string
   readonly flowId: string
   readonly flowVersion: number
-  readonly metadata: Omit<EventMetadata, 'v' | 'chain' | 'occurredAt'>
+  readonly metadata: Omit<EventMetadata, 'v' | 'chain' | 'occurredAt' | 'commandId'>
 }
 
 /** What an import must know of a session before it may write to it. */
@@ -19,8 +20,8 @@ interface KnownSession {
   place: StreamPlace
   /** Null until the session exists. */
   flowId: string | null
-  /** Ids recorded before this import met the session; empty for a session that it began. */
-  readonly ids: ReadonlySet<string>
+  /** Lines recorded before this import met the session, by id; empty for a session that it began. */
+  readonly lines: ReadonlySet<string>
 }
 
 const READS_AT_ONCE = 16
@@ -36,7 +37,7 @@ export class ImportWriter {
   readonly #known = new LRUCache<string, KnownSession>({
     max: 200_000,
     maxSize: 2_000_000,
-    sizeCalculation: (session) => 1 + session.ids.size,
+    sizeCalculation: (session) => 1 + session.lines.size,
   })
   sessions = 0
   events = 0
@@ -90,7 +91,7 @@ export class ImportWriter {
     const existing: string[] = []
     for (const session of unknown) {
       if (heads.has(this.#stream(session))) existing.push(session)
-      else this.#known.set(session, { place: 'no_stream', flowId: null, ids: new Set() })
+      else this.#known.set(session, { place: 'no_stream', flowId: null, lines: new Set() })
     }
     const queue = existing.values()
     await Promise.all(
@@ -101,15 +102,15 @@ export class ImportWriter {
   }
 
   async #read(session: string): Promise<KnownSession> {
-    const ids = new Set<string>()
+    const lines = new Set<string>()
     let flowId: string | null = null
     let place: StreamPlace = 'no_stream'
     for await (const event of this.#store.read(this.#stream(session))) {
-      ids.add(event.id)
+      lines.add(event.metadata.commandId)
       if (event.type === 'SessionStarted') flowId = event.data.flowId as string
       place = { revision: event.revision, chain: event.metadata.chain }
     }
-    return { place, flowId, ids }
+    return { place, flowId, lines }
   }
 
   /** The appends of one session's lines, none when all were recorded before. */
@@ -122,7 +123,7 @@ export class ImportWriter {
       return []
     }
     const fitting = lines.filter((line) => {
-      if (known.ids.has(line.id)) return false
+      if (known.lines.has(line.id)) return false
       const fits = line.bytes <= EVENT_BYTES
       if (!fits)
         reject({
@@ -155,8 +156,12 @@ export class ImportWriter {
     return [{ session, begins, appends }]
   }
 
-  #event(id: string, event: SessionEvent, occurredAt: string): EventToEncode {
-    return { id, event, metadata: { ...this.#context.metadata, occurredAt } }
+  /**
+   * The line is the command. Its event's id is random and not derived from it: of two imports that write the same line to the same
+   * place, the log must refuse one, which then looks again, and not take it for a repeat of the other.
+   */
+  #event(commandId: string, event: SessionEvent, occurredAt: string): EventToEncode {
+    return { id: randomUUID(), event, metadata: { ...this.#context.metadata, commandId, occurredAt } }
   }
 
   #stream(session: string): string {
