@@ -34,10 +34,6 @@ export async function createPostgresEventStore(options: PostgresEventStoreOption
     keepAlive: true,
   })
   pool.on('error', onTrouble)
-  pool.on('connect', (client) => {
-    client.query("set timezone = 'UTC'; set datestyle = 'ISO'; set bytea_output = 'hex'").catch(() => {})
-  })
-
   const untilDeadline = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await retrying(Date.now() + deadline, work, closed.signal)

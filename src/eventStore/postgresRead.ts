@@ -8,7 +8,7 @@ import type { EventFilter, ReadAllOptions, ReadOptions, StreamHead } from './eve
 export type Query = (config: pg.QueryArrayConfig) => Promise<{ rows: string[][] }>
 
 const COLUMNS =
-  's.name, e.revision, e.position, e.id, e.type, e.recorded_at, e.data, e.metadata, e.chain from log.events e join log.streams s on s.id = e.stream'
+  's.name, e.revision, e.position, e.id, e.type, e.recorded_at at time zone 'UTC', e.data, e.metadata, encode(e.chain, 'hex') from log.events e join log.streams s on s.id = e.stream'
 
 /** Values come as PostgreSQL's own text: only what is wanted is parsed. */
 const AS_TEXT: pg.CustomTypesConfig = { getTypeParser: () => (text: string) => text } as never
@@ -21,14 +21,14 @@ export async function head(query: Query): Promise<Position> {
 export async function heads(query: Query, streams: readonly string[]): Promise<Map<string, StreamHead>> {
   const { rows } = await query({
     name: 'heads',
-    text: `select s.name, h.revision, h.chain from log.streams s, lateral (
+    text: `select s.name, h.revision, encode(h.chain, 'hex') from log.streams s, lateral (
              select e.revision, e.chain from log.events e where e.stream = s.id order by e.revision desc limit 1) h
            where s.name = any($1)`,
     values: [streams],
     ...RAW,
   })
   return new Map(
-    rows.map(([name, revision, chain]) => [name!, { revision: Number(revision), chain: chain!.slice(2) }]),
+    rows.map(([name, revision, chain]) => [name!, { revision: Number(revision), chain: chain! }]),
   )
 }
 
@@ -119,7 +119,7 @@ const MAX_REVISION = 2_147_483_647
 
 function toEvent(row: string[]): StoredEvent {
   const metadata = JSON.parse(row[7]!)
-  metadata.chain = row[8]!.slice(2)
+  metadata.chain = row[8]!
   return {
     id: row[3]!,
     type: row[4]!,
@@ -132,10 +132,10 @@ function toEvent(row: string[]): StoredEvent {
   }
 }
 
-/** `2026-11-20 10:00:00.12+00` → `2026-11-20T10:00:00.120Z`; sessions run in UTC. */
+/** `2026-11-20 10:00:00.12` → `2026-11-20T10:00:00.120Z`. */
 function isoTime(text: string): string {
   const day = text.slice(0, 10)
   const time = text.slice(11, 19)
-  const fraction = text[19] === '.' ? text.slice(20, text.length - 3).slice(0, 3) : ''
+  const fraction = text[19] === '.' ? text.slice(20, 23) : ''
   return `${day}T${time}.${fraction.padEnd(3, '0')}Z`
 }
