@@ -7,8 +7,8 @@ import type { EventFilter, ReadAllOptions, ReadOptions, StreamHead } from './eve
 /** Asks the database, again while it is away. */
 export type Query = (config: pg.QueryArrayConfig) => Promise<{ rows: string[][] }>
 
-const COLUMNS =
-  's.name, e.revision, e.position, e.id, e.type, e.recorded_at at time zone 'UTC', e.data, e.metadata, encode(e.chain, 'hex') from log.events e join log.streams s on s.id = e.stream'
+const COLUMNS = `s.name, e.revision, e.position, e.id, e.type, e.recorded_at at time zone 'UTC', e.data, e.metadata,
+  encode(e.chain, 'hex') from log.events e join log.streams s on s.id = e.stream`
 
 /** Values come as PostgreSQL's own text: only what is wanted is parsed. */
 const AS_TEXT: pg.CustomTypesConfig = { getTypeParser: () => (text: string) => text } as never
