@@ -118,7 +118,7 @@ class Walk {
 /** Where a falling function passes 0. */
 function solve(f: (x: number) => number, low: number, high: number): number {
   let [from, to] = [low, high]
-  for (let step = 0; step < 80 && to - from > 1e-13; step++) {
+  for (let step = 0; step < 80 && to - from > 1e-10; step++) {
     const middle = (from + to) / 2
     if (f(middle) > 0) from = middle
     else to = middle

@@ -26,7 +26,7 @@ export function adjustP(p: readonly number[], correction: Correction, tests?: nu
     case 'bh': {
       let lowest = 1
       for (const [rank, index] of [...order.entries()].reverse()) {
-        lowest = Math.min(lowest, (p[index]! * m) / (rank + 1))
+        lowest = Math.min(lowest, p[index]! * (m / (rank + 1)))
         adjusted[index] = lowest
       }
       return adjusted
