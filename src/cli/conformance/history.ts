@@ -11,7 +11,7 @@ export interface Deed {
 }
 
 /** Histories of signals as a source of queries, which see everything. */
-export function sourceOf(deeds: readonly Deed[], now = Number.MAX_SAFE_INTEGER / 8): AnalysisSource {
+export function sourceOf(deeds: readonly Deed[]): AnalysisSource {
   const index = new ColumnarIndex()
   const revisions = new Map<string, number>()
   for (const [i, { unit, at, signal, properties = {}, user }] of deeds.entries()) {
@@ -27,7 +27,7 @@ export function sourceOf(deeds: readonly Deed[], now = Number.MAX_SAFE_INTEGER /
       revision,
     })
   }
-  return { index, steps: [], segments: new Map(), now: Math.min(now, LATEST) }
+  return { index, steps: [], segments: new Map(), now: LATEST }
 }
 
 /** The latest time a Date can hold. */
