@@ -82,7 +82,7 @@ export function batchAppend(node: Node) {
       if (!message.getIsFinal()) return
       open.delete(key)
       const { stream, expected, events } = batch
-      if (!events.every((event) => event !== undefined)) return void call.destroy(badId())
+      if (!events.every((event) => event !== undefined)) return void call.emit('error', badId())
       let verdict: Verdict | undefined
       node.meet('append', call.getPeer(), {
         perform: () => {
@@ -91,7 +91,7 @@ export function batchAppend(node: Node) {
         answer: () => {
           if (!call.cancelled) call.write(batchResponse(verdict!, stream).setCorrelationId(correlation))
         },
-        refuse: (error) => void call.destroy(error),
+        refuse: (error) => void call.emit('error', error),
       })
     })
   }

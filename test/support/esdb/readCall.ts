@@ -19,7 +19,7 @@ export function cutOff(node: Node, call: ReadCall, kind: Cut['kind']): void {
     case 'endAfter':
       return void call.end()
     case 'tooSlowAfter':
-      return void call.destroy(tooSlow())
+      return void call.emit('error', tooSlow())
     case 'silentAfter':
       return
     case 'dropAfter':

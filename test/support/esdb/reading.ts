@@ -13,7 +13,7 @@ export function read(node: Node) {
     if (node.frozen) return
     const options = call.request.getOptions()!
     const refused = node.refusesAsFollower(requiresLeader(call))
-    if (refused) return void call.destroy(refused)
+    if (refused) return void call.emit('error', refused)
     const fault = node.faults.take(options.hasSubscription() ? 'subscribe' : 'read')
     switch (fault?.kind) {
       case 'drop':
@@ -23,7 +23,7 @@ export function read(node: Node) {
         return
       case 'fail':
       case 'notLeader':
-        return void call.destroy(refusal(fault))
+        return void call.emit('error', refusal(fault))
       case 'loseAnswer':
       case 'late':
       case 'doneLate': {
@@ -62,7 +62,7 @@ async function answerRead(
     const state = node.log.stream(stream)
     if (state?.deleted === 'hard') {
       const trailers = { exception: 'stream-deleted', 'stream-name': stream }
-      return void call.destroy(rpcError(9, `Event stream '${stream}' is deleted.`, trailers))
+      return void call.emit('error', rpcError(9, `Event stream '${stream}' is deleted.`, trailers))
     }
     if (!state || state.events.length === state.hiddenBelow) {
       const missing = new streams.ReadResp.StreamNotFound().setStreamIdentifier(streamIdentifier(stream))

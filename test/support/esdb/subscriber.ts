@@ -96,7 +96,7 @@ export class Subscriber {
     while (this.#open() && this.#call.writableNeedDrain) {
       const lag = this.#events.length - this.#next
       if (live && lag > MAX_LAG_LIVE && Date.now() - since >= PATIENCE_MS) {
-        this.#call.destroy(tooSlow())
+        this.#call.emit('error', tooSlow())
         return
       }
       const timer = setTimeout(() => this.#wake(), PATIENCE_MS)
