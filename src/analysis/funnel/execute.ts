@@ -10,6 +10,8 @@ export interface FunnelCounts {
   readonly open: Float64Array
   /** Units taken out by an exclusion. */
   readonly excluded: number
+  /** Of those, units with too many simultaneous events to try every order of them. */
+  readonly unclear: number
   /** For each step but the first: ms since the step before, of every unit that reached it. */
   readonly durations: readonly Durations[]
 }
@@ -40,6 +42,7 @@ export function executeFunnel(plan: FunnelPlan, part: Part = WHOLE): FunnelCount
   const openFrom = asOf - window
   const timed = Number.isFinite(window)
   let excluded = 0
+  let unclear = 0
   for (const { unit, start, stale, time, code } of plan.coding.runs) {
     const [first, last] = share(unit.length, part)
     for (let slot = first; slot < last; slot++) {
@@ -54,6 +57,7 @@ export function executeFunnel(plan: FunnelPlan, part: Part = WHOLE): FunnelCount
       if (depth === 0) continue
       if (out.excluded) {
         excluded += 1
+        if (out.unclear) unclear += 1
         continue
       }
       const cell = group * (steps + 1) + depth
@@ -70,7 +74,7 @@ export function executeFunnel(plan: FunnelPlan, part: Part = WHOLE): FunnelCount
     ms: ms.subarray(0, length),
     group: groups > 1 ? group.subarray(0, length) : null,
   }))
-  return { reached, open, excluded, durations }
+  return { reached, open, excluded, unclear, durations }
 }
 
 /** The slots of one part. */
@@ -110,6 +114,7 @@ export function mergeCounts(parts: readonly FunnelCounts[]): FunnelCounts {
     reached: sum((part) => part.reached),
     open: sum((part) => part.open),
     excluded: parts.reduce((all, part) => all + part.excluded, 0),
+    unclear: parts.reduce((all, part) => all + part.unclear, 0),
     durations: first.durations.map((_, i) => ({
       ms: join(
         parts.map((part) => part.durations[i]!.ms),

@@ -61,10 +61,14 @@ export function prepareFunnel(
   for (const message of unseen(funnel, source)) warn(message)
   return {
     plan: planned.plan,
-    answer: (counts) => ({
-      ...rows(funnel, planned, counts),
-      ...envelope({ query, asOf: funnel.asOf, position, began, warnings }),
-    }),
+    answer: (counts) => {
+      const { unclear } = counts
+      if (unclear > 0) warn(`${unclear} units have too many simultaneous events to try every order of them`)
+      return {
+        ...rows(funnel, planned, counts),
+        ...envelope({ query, asOf: funnel.asOf, position, began, warnings, exact: unclear === 0 }),
+      }
+    },
   }
 }
 

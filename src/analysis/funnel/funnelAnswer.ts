@@ -65,6 +65,7 @@ export function together(counts: FunnelCounts, steps: number): FunnelCounts {
     reached: sum(counts.reached),
     open: sum(counts.open),
     excluded: counts.excluded,
+    unclear: counts.unclear,
     durations: counts.durations.map(({ ms }) => ({ ms, group: null })),
   }
 }

@@ -4,6 +4,8 @@ export class Outcome {
   depth = 0
   /** Taken out by an exclusion; `depth` is what it would have been. */
   excluded = false
+  /** Taken out although not every order of simultaneous events could be tried. */
+  unclear = false
   /** Time of each step reached, ms. */
   readonly at: Float64Array
   /** Index of each step's event in the run. */

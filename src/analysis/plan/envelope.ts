@@ -10,7 +10,7 @@ export interface Envelope {
   readonly asOfPosition: string
   /** SHA-256 of the query as canonical JSON, `asOf` aside: equal for queries that ask the same. */
   readonly definitionHash: string
-  /** Whether every figure is exact; nothing here samples. */
+  /** Whether every figure is exact; nothing here samples, and a warning says what else could not be told. */
   readonly exact: boolean
   readonly computeMs: number
   readonly warnings: readonly string[]
@@ -26,12 +26,13 @@ export function envelope(about: {
   /** `performance.now()` when work began. */
   readonly began: number
   readonly warnings: Iterable<string>
+  readonly exact?: boolean
 }): Envelope {
   return {
     asOf: new Date(about.asOf).toISOString(),
     asOfPosition: about.position,
     definitionHash: definitionHash(about.query),
-    exact: true,
+    exact: about.exact ?? true,
     computeMs: Math.round((performance.now() - about.began) * 1000) / 1000,
     warnings: [...about.warnings],
   }
