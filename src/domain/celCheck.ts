@@ -1,5 +1,5 @@
 import type { CelType, parse } from '@bufbuild/cel'
-import { BOUNDED, environment } from './celEnvironment.ts'
+import { BOUNDED, functions } from './celEnvironment.ts'
 import { compilePattern } from './pattern.ts'
 
 export type Expression = NonNullable<ReturnType<typeof parse>['expr']>
@@ -172,7 +172,7 @@ export function checkExpression(
   }
 
   function overload(name: string, self: Kind | undefined, given: readonly Kind[]): Kind {
-    const group = environment.funcs.find(name)
+    const group = functions.find(name)
     if (group === undefined) return fault(`unknown function ${plain(name)}`)
     const results = new Set<Kind>()
     for (const func of group) {

@@ -1,12 +1,9 @@
 import {
-  type CelFunc,
-  type CelInput,
   CelScalar,
   type CelValue,
   celEnv,
   celFunc,
   celMethod,
-  isCelError,
   isCelList,
   isCelMap,
   listType,
@@ -79,21 +76,47 @@ const matches = celMethod('matches', STRING, [STRING], BOOL, function (source) {
   return pattern.test(this)
 })
 
-/** Every function of the library, paid for by the size of what it is given. */
-function paid(func: CelFunc): CelFunc {
-  const run = (self: CelValue | undefined, args: CelValue[]): CelInput => {
-    spend(cost(func.name, self === undefined ? args : [self, ...args]))
-    const result = func.call(0, self, args)
-    if (result === undefined) throw new Error(`found no matching overload for '${func.name}'`)
-    if (isCelError(result)) throw result
-    return result
+const library = celEnv({ funcs: [...mixedArithmetic, joined, matches, ...bounded] })
+
+/** The functions there are, by name, each with the kinds it takes and gives. */
+export const functions = library.funcs
+
+type Group = NonNullable<ReturnType<typeof functions.find>>
+
+/** Functions of a name, paid for by the size of what they are given. */
+function paid(group: Group): Pick<Group, 'call'> {
+  const { name } = group
+  const quick = QUICK.get(name)
+  return {
+    call(id, target, args) {
+      const [left, right] = args
+      if (quick !== undefined && isPlain(left, right)) {
+        spend(1)
+        return quick(left, right as typeof left)
+      }
+      spend(cost(name, target === undefined ? args : [target, ...args]))
+      return group.call(id, target, args)
+    },
   }
-  const { name, arguments: parameters, result, target } = func
-  return target === undefined
-    ? celFunc(name, parameters, result, (...args: CelValue[]) => run(undefined, args))
-    : celMethod(name, target, parameters, result, function (...args: CelValue[]) {
-        return run(this as CelValue, args)
-      })
+}
+
+/** Comparing numbers or texts, by far the most frequent calls, without a search for the overload. */
+const QUICK = new Map<string, (left: number | string, right: number | string) => boolean>([
+  // biome-ignore lint/suspicious/noDoubleEquals: 5 and 5n are equal in CEL.
+  ['_==_', (left, right) => left == right],
+  // biome-ignore lint/suspicious/noDoubleEquals: 5 and 5n are equal in CEL.
+  ['_!=_', (left, right) => left != right],
+  ['_<_', (left, right) => left < right],
+  ['_<=_', (left, right) => left <= right],
+  ['_>_', (left, right) => left > right],
+  ['_>=_', (left, right) => left >= right],
+])
+
+/** Two numbers, of whatever kind, or two short texts. */
+function isPlain(left: unknown, right: unknown): left is number | string {
+  if (typeof left === 'string') return typeof right === 'string' && left.length + right.length < 256
+  const number = (value: unknown) => typeof value === 'number' || typeof value === 'bigint'
+  return number(left) && number(right)
 }
 
 function cost(name: string, values: readonly CelValue[]): number {
@@ -126,8 +149,12 @@ function nodes(value: CelValue): number {
   return count
 }
 
-const library = [...celEnv().funcs]
+const groups = new Map<string, Pick<Group, 'call'>>()
+for (const { name } of functions) {
+  if (!groups.has(name)) groups.set(name, paid(functions.find(name)!))
+}
 
-export const environment = celEnv({
-  funcs: [...[...library, ...mixedArithmetic, joined].map(paid), matches, ...bounded],
+/** The library's environment with each function paid for. */
+export const environment: typeof library = Object.create(library, {
+  funcs: { value: { find: (name: string) => groups.get(name) } },
 })

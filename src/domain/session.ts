@@ -37,7 +37,7 @@ function decide(command: SessionCommand, session: SessionState): Decision<Sessio
     case 'SaveStep':
       return onStep(command, session, (standing) =>
         whenUnlocked(standing, () => {
-          const { stepId, data } = command
+          const { stepId, data = {} } = command
           const draft = standing.state?.draft
           if (draft !== undefined && jsonEquals(draft.data, data)) return []
           return [{ type: 'StepSaved', data: { stepId, data } }]

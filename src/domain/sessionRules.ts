@@ -62,7 +62,7 @@ export function submit(
   session: SessionState,
   { step }: StepStanding,
 ): Decision<SessionEvent> {
-  const { stepId, data } = command
+  const { stepId, data = {} } = command
   const errors = validateAnswer(step, data)
   if (errors.length > 0) {
     return {
