@@ -7,17 +7,21 @@ import { grid, type Posterior } from './posterior.ts'
 export function chanceToBeBest(arms: readonly Posterior[], best: 'highest' | 'lowest' = 'highest'): number[] {
   if (arms.length === 1) return [1]
   const { points, weights } = grid(arms)
-  const chances = arms.map(() => 0)
-  const worse = new Float64Array(arms.length)
+  const won = new Float64Array(arms.length)
+  const mass = new Float64Array(arms.length)
+  const behind = new Float64Array(arms.length)
   for (const [i, at] of points.entries()) {
     for (const [arm, posterior] of arms.entries())
-      worse[arm] = best === 'highest' ? posterior.below(at) : posterior.above(at)
+      behind[arm] = posterior.tails(at)[best === 'highest' ? 'below' : 'above']
     for (const [arm, posterior] of arms.entries()) {
-      let beaten = weights[i]! * posterior.density(at)
-      for (const [other, behind] of worse.entries()) if (other !== arm) beaten *= behind
-      chances[arm]! += beaten
+      const density = weights[i]! * posterior.density(at)
+      let beaten = density
+      for (const [other, share] of behind.entries()) if (other !== arm) beaten *= share
+      won[arm]! += beaten
+      mass[arm]! += density
     }
   }
+  const chances = arms.map((_, arm) => won[arm]! / mass[arm]!)
   const total = chances.reduce((sum, chance) => sum + chance, 0)
   return chances.map((chance) => chance / total)
 }

@@ -14,19 +14,22 @@ export interface Comparison {
 /** Two independent posteriors compared, by quadrature over their common axis. */
 export function comparePosteriors(control: Posterior, treatment: Posterior): Comparison {
   const { points, weights } = grid([control, treatment])
-  let chanceToBeat = 0
+  let mass = 0
+  let beaten = 0
   let lossIfTreatment = 0
   let lossIfControl = 0
   for (const [i, at] of points.entries()) {
     const weight = weights[i]!
-    const below = { control: control.below(at), treatment: treatment.below(at) }
-    chanceToBeat += weight * treatment.density(at) * below.control
+    const [a, b] = [control.tails(at), treatment.tails(at)]
+    const density = weight * treatment.density(at)
+    mass += density
+    beaten += density * a.below
     // E[(A − B)⁺] = ∫ P(B < x) P(A > x) dx
     const stretch = weight * control.stretch(at)
-    lossIfTreatment += stretch * below.treatment * control.above(at)
-    lossIfControl += stretch * below.control * treatment.above(at)
+    lossIfTreatment += stretch * b.below * a.above
+    lossIfControl += stretch * a.below * b.above
   }
-  return { chanceToBeat: Math.min(1, chanceToBeat), lossIfTreatment, lossIfControl }
+  return { chanceToBeat: beaten / mass, lossIfTreatment, lossIfControl }
 }
 
 /** A normal belief about the effect, on the effect's own scale. */

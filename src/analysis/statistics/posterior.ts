@@ -1,5 +1,4 @@
 import betainc from '@stdlib/math-base-special-betainc'
-import betaln from '@stdlib/math-base-special-betaln'
 import { normalAbove, normalBelow } from './normal.ts'
 import { panels } from './quadrature.ts'
 
@@ -13,30 +12,40 @@ export interface Posterior {
   /** Where most of it lies, and how wide, on the axis. */
   readonly centre: number
   readonly scale: number
-  /** Beyond these there is nothing a double could hold. */
+  /** Beyond these lies nothing that shows in a double. */
   readonly from: number
   readonly to: number
-  /** Density along the axis. */
+  /** Density along the axis, up to a factor: divide by its own integral. */
   readonly density: (at: number) => number
-  readonly below: (at: number) => number
-  readonly above: (at: number) => number
+  /** What lies below and above a point, each exact where it is small. */
+  readonly tails: (at: number) => Tails
   /** How fast the value grows along the axis. */
   readonly stretch: (at: number) => number
   /** The value at a point of the axis. */
   readonly value: (at: number) => number
 }
 
-/** A normal posterior of mean ± deviation. A deviation of 0 is not one: see `pointPosteriors`. */
+/** Deviations on either side that hold all but 1e-32 of a normal: nothing beyond shows in a double. */
+const REACH = 12
+
+export interface Tails {
+  readonly below: number
+  readonly above: number
+}
+
+/** A normal posterior of mean ± deviation. The deviation is above 0. */
 export function normalPosterior(mean: number, deviation: number): Posterior {
   return {
     mean,
     centre: mean,
     scale: deviation,
-    from: mean - 38 * deviation,
-    to: mean + 38 * deviation,
-    density: (at) => Math.exp(-0.5 * ((at - mean) / deviation) ** 2) / (deviation * Math.sqrt(2 * Math.PI)),
-    below: (at) => normalBelow((at - mean) / deviation),
-    above: (at) => normalAbove((at - mean) / deviation),
+    from: mean - REACH * deviation,
+    to: mean + REACH * deviation,
+    density: (at) => Math.exp(-0.5 * ((at - mean) / deviation) ** 2),
+    tails: (at) => ({
+      below: normalBelow((at - mean) / deviation),
+      above: normalAbove((at - mean) / deviation),
+    }),
     stretch: () => 1,
     value: (at) => at,
   }
@@ -46,26 +55,35 @@ export function normalPosterior(mean: number, deviation: number): Posterior {
 export function betaPosterior(a: number, b: number): Posterior {
   const scale = Math.sqrt(1 / a + 1 / b)
   const centre = Math.log(a / b)
-  const norm = betaln(a, b)
-  const below = (at: number): number => (at < 0 ? lowerBeta(at) : 1 - upperBeta(at))
-  const above = (at: number): number => (at < 0 ? 1 - lowerBeta(at) : upperBeta(at))
-  // Each from the side where its argument is small and exact.
-  const lowerBeta = (at: number): number => betainc(1 / (1 + Math.exp(-at)), a, b, true, false)
-  const upperBeta = (at: number): number => betainc(1 / (1 + Math.exp(at)), b, a, true, false)
+  // Relative to its highest point: ln B(a, b) would cost seven digits where one of the two is large.
+  const highest = -a * softplus(-centre) - b * softplus(centre)
+  const logDensity = (at: number): number => -a * softplus(-at) - b * softplus(at) - highest
+  /** Away from the centre until the density is as low as REACH deviations of a normal's. */
+  const end = (step: number): number => {
+    let away = step
+    while (logDensity(centre + away) > -0.5 * REACH * REACH && Math.abs(centre + away) < 700) away *= 1.25
+    return centre + away
+  }
   return {
     mean: a / (a + b),
     centre,
     scale,
-    // The tails fall as e^(a·at) and e^(−b·at).
-    from: Math.max(-700, centre - 40 * Math.max(scale, 1 / a)),
-    to: Math.min(700, centre + 40 * Math.max(scale, 1 / b)),
-    density: (at) => Math.exp(-a * softplus(-at) - b * softplus(at) - norm),
-    below,
-    above,
+    from: end(-REACH * scale),
+    to: end(REACH * scale),
+    density: (at) => Math.exp(logDensity(at)),
+    tails: (at) => {
+      // From the side of the centre where the tail is the smaller of the two.
+      const below = at < centre ? betainc(1 / (1 + Math.exp(-at)), a, b, true, false) : undefined
+      const above = below === undefined ? betainc(1 / (1 + Math.exp(at)), b, a, true, false) : 1 - below
+      return { below: below ?? 1 - above, above }
+    },
     stretch: (at) => Math.exp(-softplus(-at) - softplus(at)),
     value: (at) => 1 / (1 + Math.exp(-at)),
   }
 }
+
+/** Deviations at which the axis is cut, so that no panel holds more than a smooth piece of any posterior. */
+const STEPS = [-10, -7, -5, -3.5, -2, -1, 0, 1, 2, 3.5, 5, 7, 10]
 
 /** The axis cut where any of the posteriors turns, so that a narrow one is not stepped over by a wide one. */
 export function grid(posteriors: readonly Posterior[]): { points: Float64Array; weights: Float64Array } {
@@ -73,11 +91,14 @@ export function grid(posteriors: readonly Posterior[]): { points: Float64Array; 
   const to = Math.max(...posteriors.map((posterior) => posterior.to))
   const cuts = new Set([from, to])
   for (const { centre, scale } of posteriors)
-    for (const step of [-32, -16, -10, -7, -5, -3.5, -2, -1, 0, 1, 2, 3.5, 5, 7, 10, 16, 32]) {
+    for (const step of STEPS) {
       const cut = centre + step * scale
       if (cut > from && cut < to) cuts.add(cut)
     }
-  return panels([...cuts].sort((a, b) => a - b))
+  return panels(
+    [...cuts].sort((a, b) => a - b),
+    20,
+  )
 }
 
 /** log(1 + e^x) without overflow. */
@@ -89,7 +110,8 @@ export function posteriorQuantile(posterior: Posterior, p: number): number {
   for (let step = 0; step < 200; step++) {
     const middle = (low + high) / 2
     if (middle === low || middle === high) break
-    const short = p < 0.5 ? posterior.below(middle) < p : posterior.above(middle) > 1 - p
+    const { below, above } = posterior.tails(middle)
+    const short = p < 0.5 ? below < p : above > 1 - p
     if (short) low = middle
     else high = middle
   }
