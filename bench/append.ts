@@ -6,13 +6,16 @@ import { encode } from '../src/eventStore/codec.ts'
 import { createPostgresEventStore } from '../src/eventStore/postgres.ts'
 import { alternate, type BenchOptions, type BenchRow, benchPostgres, compared } from './support.ts'
 
-/** Appends `count` events to a stream that does not exist yet. */
-type Append = (stream: string, events: readonly NewEvent[]) => Promise<unknown>
+/** Appends to a stream that has `revision + 1` events. */
+type Append = (stream: string, events: readonly NewEvent[], revision: number) => Promise<unknown>
 
 const EMMETT = 'Emmett'
 const BY_HAND = 'grouped INSERT by hand'
 
-/** The log alone: new streams, one and a hundred events a call, 1 to 256 writers, each waiting for its answer. */
+/**
+ * The log alone: one and a hundred events a call, 1 to 256 writers, each waiting for its answer before it goes on. Streams get
+ * their first event here and grow to twenty, as sessions do.
+ */
 export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRow[] }> {
   const postgres = await benchPostgres()
   const store = await createPostgresEventStore({ connectionString: await postgres.database() })
@@ -28,7 +31,9 @@ export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRo
           () =>
             measure(append, writers, size, calls * share)
         const found = await alternate(quick ? 1 : 5, {
-          ours: rate((stream, events) => store.append(stream, events, 'no_stream')),
+          ours: rate((stream, events, revision) =>
+            store.append(stream, events, revision < 0 ? 'no_stream' : revision),
+          ),
           byHand: rate(byHand.append),
           // Slower by far: a fifth of the calls takes it as long.
           emmett: rate(emmett.append, 0.2),
@@ -57,19 +62,32 @@ export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRo
 
 /** Events a second. The events are made beforehand: what is measured is the log, not the codec. */
 async function measure(append: Append, writers: number, size: number, calls: number): Promise<number> {
-  const work = Array.from({ length: Math.max(writers, Math.round(calls)) }, () => {
+  const callsOfStream = Math.max(1, Math.floor(STREAM_EVENTS / size))
+  const work = Array.from({ length: Math.max(writers, Math.round(calls / callsOfStream)) }, () => {
     const stream = `session-bench_${randomUUID()}`
-    return { stream, events: makeEvents(stream, size) }
+    const events = makeEvents(stream, size * callsOfStream)
+    return {
+      stream,
+      calls: Array.from({ length: callsOfStream }, (_, n) => events.slice(n * size, (n + 1) * size)),
+    }
   })
-  const total = work.length * size
+  const total = work.length * callsOfStream * size
   const started = performance.now()
   await Promise.all(
     Array.from({ length: writers }, async () => {
-      for (let next = work.pop(); next; next = work.pop()) await append(next.stream, next.events)
+      for (let next = work.pop(); next; next = work.pop()) {
+        let revision = -1
+        for (const events of next.calls) {
+          await append(next.stream, events, revision)
+          revision += events.length
+        }
+      }
     }),
   )
   return total / ((performance.now() - started) / 1000)
 }
+
+const STREAM_EVENTS = 20
 
 /** Events of some 250 bytes of data, as a submitted step is. */
 function makeEvents(stream: string, count: number): NewEvent[] {
@@ -107,11 +125,11 @@ const ANSWER = {
 function emmettStore(connectionString: string): { append: Append; close(): Promise<void> } {
   const store = getPostgreSQLEventStore(connectionString)
   return {
-    append: (stream, events) =>
+    append: (stream, events, revision) =>
       store.appendToStream(
         stream,
         events.map(({ type, data, metadata }) => ({ type, data, metadata })),
-        { expectedStreamVersion: 'STREAM_DOES_NOT_EXIST' },
+        { expectedStreamVersion: revision < 0 ? 'STREAM_DOES_NOT_EXIST' : BigInt(revision + 1) },
       ),
     close: () => store.close(),
   }
@@ -139,8 +157,8 @@ async function groupedInserts(connectionString: string): Promise<{ append: Appen
     busy = true
     while (waiting.length > 0) {
       const group = waiting.splice(0, 256)
-      const rows = group.flatMap(({ stream, events }) =>
-        events.map((event, revision) => ({ stream, revision, event })),
+      const rows = group.flatMap(({ stream, events, from }) =>
+        events.map((event, index) => ({ stream, revision: from + index, event })),
       )
       try {
         await client.query({
@@ -164,9 +182,9 @@ async function groupedInserts(connectionString: string): Promise<{ append: Appen
     busy = false
   }
   return {
-    append: (stream, events) =>
+    append: (stream, events, revision) =>
       new Promise<void>((done, fail) => {
-        waiting.push({ stream, events, done, fail })
+        waiting.push({ stream, events, from: revision + 1, done, fail })
         if (!busy) setImmediate(() => busy || void flush())
       }),
     close: () => client.end(),

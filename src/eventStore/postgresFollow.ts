@@ -1,7 +1,7 @@
 import type { StoredEvent } from '../domain/envelope.ts'
 import { comparePositions, type Position } from '../domain/position.ts'
-import { parseStreamName } from '../domain/stream.ts'
-import type { EventFilter, Followed, FollowOptions } from './eventStore.ts'
+import { matcher } from './eventFilter.ts'
+import type { Followed, FollowOptions } from './eventStore.ts'
 import type { PageOptions } from './postgresRead.ts'
 import type { Tail } from './postgresTail.ts'
 
@@ -64,20 +64,5 @@ export async function* follow(
       next?.catch(() => {})
       yield page
     }
-  }
-}
-
-/** The filter's SQL said in memory. */
-function matcher({ types, categories, tenant }: EventFilter): (event: StoredEvent) => boolean {
-  const wanted = types && new Set(types)
-  const inCategories = categories && new Set(categories)
-  return (event) => {
-    if (wanted && !wanted.has(event.type)) return false
-    if (!inCategories && tenant === undefined) return true
-    const name = parseStreamName(event.stream)
-    if (!name) return false
-    return (
-      (!inCategories || inCategories.has(name.category)) && (tenant === undefined || name.tenant === tenant)
-    )
   }
 }

@@ -8,8 +8,9 @@ const WRITE_LOCK = 7_114_020_701
 const SCHEMA_LOCK = 7_114_020_702
 
 /**
- * An event's metadata is kept without its `chain`, which has a column. A stream's head is its last event: there is no second copy
- * to keep in step.
+ * Data and metadata are JSON as text: jsonb refuses \u0000 and changes numbers, json checks anew what was just written by
+ * JSON.stringify. Metadata is kept without `chain`, which has a column. A stream's head is its last event: there is no second
+ * copy to keep in step.
  *
  * The functions carry a version in their name: nodes of two builds may use one database at the same time.
  */
@@ -18,11 +19,8 @@ create schema if not exists log;
 
 create table if not exists log.streams (
   id bigint generated always as identity primary key,
-  name text collate "C" not null unique,
-  category text collate "C" generated always as (substring(name from '^([^-]+)-[^_]*_')) stored,
-  tenant text collate "C" generated always as (substring(name from '^[^-]+-([^_]*)_')) stored
+  name text collate "C" not null unique
 );
-create index if not exists streams_of_tenant on log.streams (tenant, category);
 
 create table if not exists log.events (
   position bigint primary key,
@@ -32,8 +30,8 @@ create table if not exists log.events (
   recorded_at timestamptz not null,
   chain bytea not null,
   type text collate "C" not null,
-  data json not null,
-  metadata json not null,
+  data text not null,
+  metadata text not null,
   unique (stream, revision)
 );
 
@@ -57,19 +55,22 @@ declare
   total int;
 begin
   perform pg_advisory_xact_lock(${WRITE_LOCK});
-  insert into log.streams (name)
-    select a.name from unnest(names, expected) as a(name, expected) where a.expected = -1
-    on conflict do nothing;
+  if -1 = any(expected) then
+    insert into log.streams (name)
+      select a.name from unnest(names, expected) as a(name, expected)
+       where a.expected = -1 and not exists (select from log.streams s where s.name = a.name);
+  end if;
   select array_agg(h.actual order by h.ord),
          array_agg(case when h.actual = h.expected then h.id else 0 end order by h.ord),
          coalesce(sum(h.count) filter (where h.actual = h.expected), 0)
     into actual, stream_ids, total
     from (
-      select a.ord, a.expected, a.count, s.id,
-             coalesce((select e.revision from log.events e where e.stream = s.id order by e.revision desc limit 1), -1)
-               as actual
+      select a.ord, a.expected, a.count, s.id, coalesce(e.revision, -1) as actual
         from unnest(names, expected, counts) with ordinality as a(name, expected, count, ord)
         left join log.streams s on s.name = a.name
+        left join lateral (
+          select e.revision from log.events e where e.stream = s.id order by e.revision desc limit 1
+        ) e on true
     ) h;
   if total > 0 then
     update log.counter c set position = c.position + total returning c.position - total into base;
@@ -94,7 +95,7 @@ begin
   at := date_trunc('milliseconds', clock_timestamp());
   insert into log.events (position, stream, revision, id, recorded_at, chain, type, data, metadata)
     select base + row_number() over (), stream_ids[e.owner], e.revision, e.id, at, e.chain, e.type,
-           e.data::json, e.metadata::json
+           e.data, e.metadata
       from unnest(owners, revisions, ids, types, chains, data, metadata)
            as e(owner, revision, id, type, chain, data, metadata)
      where stream_ids[e.owner] <> 0;

@@ -1,0 +1,22 @@
+import type { StoredEvent } from '../domain/envelope.ts'
+import { parseStreamName } from '../domain/stream.ts'
+import type { EventFilter } from './eventStore.ts'
+
+/** The filter as a function; what an engine cannot ask its server for exactly is left out by it. */
+export function matcher({
+  types,
+  categories,
+  tenant,
+}: EventFilter): (event: Pick<StoredEvent, 'type' | 'stream'>) => boolean {
+  const wanted = types && new Set(types)
+  const inCategories = categories && new Set(categories)
+  return ({ type, stream }) => {
+    if (wanted && !wanted.has(type)) return false
+    if (!inCategories && tenant === undefined) return true
+    const name = parseStreamName(stream)
+    if (!name) return false
+    return (
+      (!inCategories || inCategories.has(name.category)) && (tenant === undefined || name.tenant === tenant)
+    )
+  }
+}
