@@ -25,7 +25,7 @@ export interface Comparison {
   readonly cuped?: CupedComparison
 }
 
-export interface CupedComparison {
+interface CupedComparison {
   readonly theta: number | null
   readonly varianceReduction: number | null
   readonly absolute: number | null

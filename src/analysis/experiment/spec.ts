@@ -1,7 +1,7 @@
 import type { Correction } from '../statistics/multipleTesting.ts'
 
 export type MetricType = 'conversion' | 'count' | 'sum' | 'mean' | 'ratio'
-export type MetricRole = 'primary' | 'secondary' | 'guardrail'
+type MetricRole = 'primary' | 'secondary' | 'guardrail'
 
 /** What the analysis must know of a metric; how its figures are gathered is the caller's. */
 export interface MetricSpec {

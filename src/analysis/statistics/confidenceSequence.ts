@@ -22,7 +22,7 @@ export interface SequentialTest {
 }
 
 /** ρ² that makes the mixture tightest at `tuning` units (eq. 161). */
-export function mixturePrecision(alpha: number, tuning: number): number {
+function mixturePrecision(alpha: number, tuning: number): number {
   const spread = -2 * Math.log(alpha)
   return (spread + Math.log(spread + 1)) / tuning
 }

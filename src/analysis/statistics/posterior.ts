@@ -28,7 +28,7 @@ export interface Posterior {
 /** Deviations on either side that hold all but 1e-32 of a normal: nothing beyond shows in a double. */
 const REACH = 12
 
-export interface Tails {
+interface Tails {
   readonly below: number
   readonly above: number
 }
@@ -105,7 +105,7 @@ export function grid(posteriors: readonly Posterior[]): { points: Float64Array; 
 const softplus = (x: number): number => (x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x)))
 
 /** The value that a posterior stays below with probability `p`. */
-export function posteriorQuantile(posterior: Posterior, p: number): number {
+function posteriorQuantile(posterior: Posterior, p: number): number {
   let [low, high] = [posterior.from, posterior.to]
   for (let step = 0; step < 200; step++) {
     const middle = (low + high) / 2

@@ -50,7 +50,7 @@ export interface Plan extends Judgement {
 }
 
 /** Standard error of the lift with `perArm` units each; the treatment's spread is taken to be the control's. */
-export function plannedStandardError(
+function plannedStandardError(
   { mean, variance, lift }: Pick<Plan, 'mean' | 'variance' | 'lift'>,
   perArm: number,
 ): number {

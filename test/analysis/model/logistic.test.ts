@@ -141,6 +141,16 @@ describe('quality', () => {
     expect(bins.map(({ observed }) => observed)).toEqual([0.25, 0.5, 0.75])
   })
 
+  test('a probability on the edge of two bins goes up', () => {
+    const p = Array.from({ length: 11 }, (_, i) => i / 16)
+    expect(
+      calibration(
+        p.map(() => 0),
+        p,
+      ).map(({ n }) => n),
+    ).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 2])
+  })
+
   test('one outcome alone has no AUC, no rows no figures', () => {
     expect(evaluate([1, 1], [0.4, 0.5])!.auc).toBeNull()
     expect(evaluate([], [])).toBeNull()
