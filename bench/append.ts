@@ -149,6 +149,7 @@ async function groupedInserts(connectionString: string): Promise<{ append: Appen
   const waiting: {
     stream: string
     events: readonly NewEvent[]
+    from: number
     done: () => void
     fail: (error: Error) => void
   }[] = []

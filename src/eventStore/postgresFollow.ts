@@ -35,6 +35,7 @@ export async function* follow(
           if (signal.aborted) return
         }
       } else if (comparePositions(recent.through, at) > 0) {
+        if (recent.events.length > pageSize) caughtUp = false
         for (let i = 0; i < recent.events.length || i === 0; i += pageSize) {
           const slice = recent.events.slice(i, i + pageSize)
           const last = i + pageSize >= recent.events.length

@@ -151,16 +151,19 @@ export function following(nodes: Nodes): void {
     test('a slow follower misses nothing and catches up again', async () => {
       const { store } = nodes
       const [tenant, from] = [newTenant(), await store.head()]
-      let slow = true
+      const gate = Promise.withResolvers<void>()
+      let held = false
       const follower = followerOf(store, { from, tenant, pageSize: 200 }, () =>
-        slow ? delay(100) : undefined,
+        held ? gate.promise : undefined,
       )
       await follower.until(isCaughtUp)
+      held = true
       const streams = Array.from({ length: 60 }, () => newStream(tenant))
       await store.appendMany(
         streams.map((stream) => ({ stream, events: signals(stream, 100), expected: 'no_stream' })),
       )
-      slow = false
+      held = false
+      gate.resolve()
       await follower.until((seen) => seen.events().length === 6000 && isCaughtUp(seen))
       await follower.stop()
       expectGrowing(follower.events())
