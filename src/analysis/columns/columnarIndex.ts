@@ -170,7 +170,7 @@ export class ColumnarIndex {
   #record({ type, data }: AnalysisEvent, session: number, row: number, time: number): void {
     switch (type) {
       case 'SessionStarted':
-        this.#recordProperties({ flowVersion: data.flowVersion ?? null }, row)
+        if (data.flowVersion !== undefined) this.#recordProperties({ flowVersion: data.flowVersion }, row)
         this.#recordAttributes(data.context, session, time)
         break
       case 'AttributesRecorded':

@@ -1,4 +1,5 @@
 import { evaluatorOf } from './evaluator.ts'
+import { scanPostings } from './executePostings.ts'
 import type { FunnelPlan } from './funnelPlan.ts'
 import { Outcome } from './outcome.ts'
 
@@ -33,40 +34,45 @@ const WHOLE: Part = { index: 0, of: 1 }
 /** Runs a plan over its units, or over a part of them. */
 export function executeFunnel(plan: FunnelPlan, part: Part = WHOLE): FunnelCounts {
   const { steps, groups, groupOf, window, asOf, cut } = plan
-  const evaluate = evaluatorOf(plan)
-  const out = new Outcome(steps)
-  const { at } = out
   const reached = new Float64Array(groups * (steps + 1))
   const open = new Float64Array(groups * (steps + 1))
   const collected = collectors(plan, part)
   const openFrom = asOf - window
   const timed = Number.isFinite(window)
+  const record = (unit: number, depth: number, at: Float64Array): void => {
+    const group = groupOf === null ? 0 : groupOf[unit]!
+    if (group < 0) return
+    const cell = group * (steps + 1) + depth
+    reached[cell]! += 1
+    if (timed && at[0]! >= openFrom) open[cell]! += 1
+    for (let step = 1; step < depth; step++) {
+      const collector = collected[step - 1]!
+      if (groups > 1) collector.group[collector.length] = group
+      collector.ms[collector.length++] = at[step]! - at[step - 1]!
+    }
+  }
   let excluded = 0
   let unclear = 0
-  for (const { unit, start, stale, time, code } of plan.coding.runs) {
+  const evaluate = evaluatorOf(plan)
+  const out = new Outcome(steps)
+  for (const [run, { unit, start, stale, time, code, postings }] of plan.coding.runs.entries()) {
     const [first, last] = share(unit.length, part)
+    if (postings) {
+      scanPostings(plan, { first, last, run }, record)
+      continue
+    }
     for (let slot = first; slot < last; slot++) {
       if (stale !== null && stale[slot] === 1) continue
-      const group = groupOf === null ? 0 : groupOf[unit[slot]!]!
-      if (group < 0) continue
+      if (groupOf !== null && groupOf[unit[slot]!]! < 0) continue
       const from = start[slot]!
       let to = start[slot + 1]!
       if (cut) while (to > from && time[to - 1]! > asOf) to -= 1
       evaluate(code, time, from, to, out)
-      const { depth } = out
-      if (depth === 0) continue
-      if (out.excluded) {
+      if (out.depth === 0) continue
+      if (!out.excluded) record(unit[slot]!, out.depth, out.at)
+      else {
         excluded += 1
         if (out.unclear) unclear += 1
-        continue
-      }
-      const cell = group * (steps + 1) + depth
-      reached[cell]! += 1
-      if (timed && at[0]! >= openFrom) open[cell]! += 1
-      for (let step = 1; step < depth; step++) {
-        const collector = collected[step - 1]!
-        if (groups > 1) collector.group[collector.length] = group
-        collector.ms[collector.length++] = at[step]! - at[step - 1]!
       }
     }
   }

@@ -2,7 +2,7 @@ import { type Envelope, envelope, type Outcome } from '../plan/envelope.ts'
 import type { AnalysisSource } from '../plan/source.ts'
 import { largestGroups } from './breakdown.ts'
 import { executeFunnel, type FunnelCounts } from './execute.ts'
-import { type FunnelRow, funnelRows, together } from './funnelAnswer.ts'
+import { durationTimes, type FunnelRow, funnelRows, together } from './funnelAnswer.ts'
 import { type FunnelOptions, type FunnelPlan, type PlannedFunnel, planFunnel } from './funnelPlan.ts'
 import { type CheckedFunnel, checkFunnel } from './funnelQuery.ts'
 
@@ -73,11 +73,13 @@ export function prepareFunnel(
 }
 
 function rows(funnel: CheckedFunnel, { plan, values }: PlannedFunnel, counts: FunnelCounts): FunnelAnswer {
-  const steps = funnelRows(funnel, together(counts, plan.steps), 0)
+  const all = together(counts, plan.steps)
+  const steps = funnelRows(funnel, all, durationTimes(all, 1), 0)
   const { excluded } = counts
   if (!funnel.breakdown) return { steps, breakdowns: [], excluded }
+  const times = plan.groups > 1 ? durationTimes(counts, plan.groups) : durationTimes(all, 1)
   const breakdowns = values
-    .map((value, group) => ({ value, steps: funnelRows(funnel, counts, group) }))
+    .map((value, group) => ({ value, steps: funnelRows(funnel, counts, times, group) }))
     .filter((breakdown) => breakdown.steps[0]!.count > 0)
     .sort((a, b) => b.steps[0]!.count - a.steps[0]!.count)
   return { steps, breakdowns, excluded }

@@ -1,4 +1,4 @@
-import { quantiles } from '../plan/order.ts'
+import { byGroup, quantiles } from '../plan/order.ts'
 import type { Interval } from '../statistics/interval.ts'
 import { wilson } from '../statistics/twoProportions.ts'
 import type { FunnelCounts } from './execute.ts'
@@ -21,8 +21,13 @@ export interface FunnelRow {
   readonly p90Seconds: number | null
 }
 
-/** The rows of one group. */
-export function funnelRows(funnel: CheckedFunnel, counts: FunnelCounts, group: number): FunnelRow[] {
+/** The rows of one group, given the times of all. */
+export function funnelRows(
+  funnel: CheckedFunnel,
+  counts: FunnelCounts,
+  times: readonly (readonly Times[])[],
+  group: number,
+): FunnelRow[] {
   const k = funnel.steps.length
   const reached = counts.reached.subarray(group * (k + 1), (group + 1) * (k + 1))
   const open = counts.open.subarray(group * (k + 1), (group + 1) * (k + 1))
@@ -33,7 +38,7 @@ export function funnelRows(funnel: CheckedFunnel, counts: FunnelCounts, group: n
     const count = atLeast[i + 1]!
     const before = i === 0 ? 0 : atLeast[i]!
     const inProgress = i === 0 ? 0 : open[i]!
-    const [medianSeconds, p90Seconds] = i === 0 ? [null, null] : times(counts, i - 1, group)
+    const [medianSeconds, p90Seconds] = i === 0 ? [null, null] : times[i - 1]![group]!
     return {
       name: funnel.order === 'unordered' ? `${i + 1} of ${k} steps` : step.name,
       count,
@@ -48,10 +53,21 @@ export function funnelRows(funnel: CheckedFunnel, counts: FunnelCounts, group: n
   })
 }
 
-function times({ durations }: FunnelCounts, step: number, group: number): (number | null)[] {
-  const { ms, group: groups } = durations[step]!
-  const values = groups ? ms.filter((_, i) => groups[i] === group) : ms
-  return quantiles(values, [0.5, 0.9], 0.001).map((seconds) => (Number.isNaN(seconds) ? null : seconds))
+/** Median and 90th percentile of each step's durations, in seconds, by group: of step s + 1 in row s. */
+export function durationTimes({ durations }: FunnelCounts, groups: number): Times[][] {
+  return durations.map(({ ms, group }) => {
+    if (!group) return [summary(ms)]
+    const { values, start } = byGroup(ms, group, groups)
+    return Array.from({ length: groups }, (_, g) => summary(values.subarray(start[g]!, start[g + 1]!)))
+  })
+}
+
+type Times = readonly [median: number | null, p90: number | null]
+
+function summary(ms: Float64Array): Times {
+  if (ms.length === 0) return [null, null]
+  const [median, p90] = quantiles(ms, [0.5, 0.9], 0.001)
+  return [median!, p90!]
 }
 
 /** Counts with every group in one; groups count each unit once. */
