@@ -119,13 +119,17 @@ export function createAppender(options: AppenderOptions): Appender {
   const attemptGroup = async (writer: Writer, group: Group<Waiting>): Promise<Waiting[]> => {
     const answer = await writer.write(group)
     const again: Waiting[] = []
+    const streamsAgain = new Set<string>()
     const refused: { append: Waiting; actual: number }[] = []
     let committed = false
     for (const [append, verdict] of verdicts(group, answer)) {
       if (verdict.ok === undefined) {
-        // It was judged together with others before it; on its own it may be the next.
-        if (verdict.actual === append.expected) again.push(append)
-        else refused.push({ append, actual: verdict.actual })
+        // Judged together with others of its stream: on its own, or behind one that goes again, it may be the next.
+        const behind = append.expected > verdict.actual && streamsAgain.has(append.stream)
+        if (verdict.actual === append.expected || behind) {
+          again.push(append)
+          streamsAgain.add(append.stream)
+        } else refused.push({ append, actual: verdict.actual })
       } else {
         committed = true
         append.settle(verdict)
@@ -201,9 +205,9 @@ function createWriter({ connectionString, deadline }: AppenderOptions): Writer {
       connectionString,
       application_name: 'gangway: append',
       keepAlive: true,
-      connectionTimeoutMillis: deadline / 2,
+      connectionTimeoutMillis: deadline / 3,
       // A server that fell silent: the outcome is unknown, and the group goes again.
-      query_timeout: deadline / 2,
+      query_timeout: deadline / 3,
     })
     // The pending call fails by itself; without a listener the process would end.
     client.on('error', () => {})

@@ -1,56 +1,64 @@
 import { once } from 'node:events'
-import { connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
+/** A network between a client and a server that can be told to fail. */
 export interface TcpProxy {
   readonly port: number
-  /** What is open stays open and carries nothing more; new connections work: half-open, as after a cable was pulled. */
-  blackhole(): void
-  /** Resets what is open. */
+  /** Nothing passes, in either direction, and nobody is told. */
+  stall(): void
+  /** What the server says is swallowed; what it is told still arrives. */
+  muteServer(): void
+  /** Passes everything again, what was stalled first. */
+  heal(): void
+  /** Resets every connection there is; new ones are taken. */
   cut(): void
-  stop(): Promise<void>
+  close(): Promise<void>
 }
 
-/** A TCP proxy to a port of this machine, for faults of the network between two real parts. */
-export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+export async function tcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>()
-  const listener = createServer((client) => {
-    const server = connect(targetPort, '127.0.0.1')
-    const pair = [client, server] as const
+  let stalled = false
+  let mute = false
+  const server = createServer((client) => {
+    const upstream = connect(target.port, target.host)
+    const pair = [client, upstream] as const
     pairs.add(pair)
-    for (const [from, to] of [pair, [server, client] as const]) {
-      from.setNoDelay(true)
-      from.on('error', () => {})
-      from.on('close', () => {
-        pairs.delete(pair)
-        to.destroy()
-      })
-      from.pipe(to)
+    const end = () => {
+      pairs.delete(pair)
+      client.destroy()
+      upstream.destroy()
     }
+    for (const socket of pair) socket.on('error', end).on('close', end)
+    client.on('data', (bytes) => upstream.write(bytes))
+    upstream.on('data', (bytes) => mute || client.write(bytes))
+    if (stalled) for (const socket of pair) socket.pause()
   })
-  listener.listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const cut = () => {
-    for (const [client, server] of pairs) {
-      client.resetAndDestroy()
-      server.resetAndDestroy()
-    }
-  }
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
   return {
-    port: (listener.address() as { port: number }).port,
-    blackhole: () => {
-      for (const [client, server] of pairs) {
-        client.unpipe(server)
-        server.unpipe(client)
-        client.resume()
-        server.resume()
+    port: (server.address() as AddressInfo).port,
+    stall() {
+      stalled = true
+      for (const pair of pairs) for (const socket of pair) socket.pause()
+    },
+    muteServer() {
+      mute = true
+    },
+    heal() {
+      stalled = false
+      mute = false
+      for (const pair of pairs) for (const socket of pair) socket.resume()
+    },
+    cut() {
+      for (const [client, upstream] of pairs) {
+        client.resetAndDestroy()
+        upstream.resetAndDestroy()
       }
     },
-    cut,
-    stop: async () => {
-      const closed = once(listener, 'close')
-      listener.close()
-      cut()
-      await closed
+    async close() {
+      server.close()
+      for (const pair of pairs) for (const socket of pair) socket.destroy()
+      await once(server, 'close')
     },
   }
 }
