@@ -1,18 +1,33 @@
 import fastifyCors from '@fastify/cors'
-import { type FastifyInstance, fastify, LogController } from 'fastify'
+import { type FastifyInstance, type FastifyPluginAsync, fastify, LogController } from 'fastify'
+import { createSessions } from '../commands/sessions.ts'
+import { createLogWait } from './after.ts'
 import { requireTokens } from './authHook.ts'
 import { correlationIdOf } from './correlation.ts'
 import type { AppDependencies } from './dependencies.ts'
+import { docsRoutes } from './docsRoutes.ts'
 import { answerErrors, answerRawErrors, frameworkProblem } from './errors.ts'
+import { flowRoutes } from './flowRoutes.ts'
+import { healthRoutes } from './healthRoutes.ts'
 import { acceptJsonBodies, BODY_LIMIT } from './jsonBody.ts'
+import { measure } from './measure.ts'
+import { describeRoutes } from './openapi.ts'
 import { sendProblem } from './problem.ts'
+import { countUnderWay, limitRates } from './rateLimitHook.ts'
+import { secureHeaders } from './securityHeaders.ts'
+import { sessionRoutes } from './sessionRoutes.ts'
+import { stepRoutes } from './stepRoutes.ts'
 import { validatorCompiler } from './validation.ts'
 
 /**
  * The HTTP service, built and not yet listening. The order of checks is the order of hooks: who (401), how often (429), may they
- * (403), what kind of body (415, 413), is it JSON (400), has it the right shape (422); the handler sees to the rest.
+ * (403), what kind of body (415, 413), is it JSON (400), has it the right shape (422); the handler sees to the rest. `more` are
+ * the routes of further slices.
  */
-export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
+export async function buildApp(
+  deps: AppDependencies,
+  more: readonly FastifyPluginAsync[] = [],
+): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: deps.logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'correlationId' }),
@@ -31,6 +46,8 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   // Answers are made by this program; their schemas are documentation and no filter.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value))
   answerErrors(app)
+  const load = countUnderWay(app)
+  secureHeaders(app)
   if (deps.config.frontendUrl)
     await app.register(fastifyCors, {
       origin: [deps.config.frontendUrl],
@@ -38,6 +55,19 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
       maxAge: 600,
     })
   requireTokens(app, deps)
+  limitRates(app, deps, load)
   acceptJsonBodies(app)
+  measure(app, deps)
+  const document = describeRoutes(app)
+
+  const sessions = createSessions(deps)
+  const waitForLog = createLogWait(deps.store)
+  const shared = { ...deps, sessions, waitForLog }
+  await app.register(sessionRoutes(shared))
+  await app.register(stepRoutes(shared))
+  await app.register(flowRoutes(shared))
+  await app.register(healthRoutes(deps))
+  await app.register(docsRoutes(document))
+  for (const routes of more) await app.register(routes)
   return app
 }

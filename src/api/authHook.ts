@@ -19,8 +19,7 @@ export function requireTokens(app: FastifyInstance, deps: Pick<AppDependencies, 
     if (!permission && !open && route.method !== 'OPTIONS')
       throw new Error(`${route.method} ${route.url} names neither a permission nor that it is public`)
   })
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-correlation-id', request.id)
+  app.addHook('onRequest', async (request) => {
     if (request.is404) return
     const { permission, public: open } = request.routeOptions.config
     if (open || !permission) return

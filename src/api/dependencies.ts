@@ -2,16 +2,18 @@ import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { Flows } from '../commands/flows.ts'
 import type { Handle } from '../commands/handle.ts'
+import type { Estimates } from '../commands/sessions.ts'
 import type { Config } from '../config.ts'
 import type { Position } from '../domain/position.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
 import type { Metrics } from '../services/metrics.ts'
+import type { RateLimiter } from '../services/rateLimit.ts'
 import type { Caller, VerifyToken } from './auth.ts'
 import type { Permission, Reach } from './roles.ts'
 
 /** Everything that the routes use, handed in by the composition root. */
 export interface AppDependencies {
-  readonly config: Pick<Config, 'rateLimit' | 'frontendUrl' | 'redisUrl'>
+  readonly config: Pick<Config, 'frontendUrl'>
   readonly store: EventStore
   readonly handle: Handle
   readonly flows: Flows
@@ -21,6 +23,10 @@ export interface AppDependencies {
   readonly verifyToken: VerifyToken
   readonly logger: Logger
   readonly metrics: Metrics
+  /** Without it nobody is counted. */
+  readonly rateLimiter?: RateLimiter
+  /** Measured medians of steps; without it their estimates count. */
+  readonly estimates?: Estimates
   readonly now: () => Date
   /** True while the process goes down: readiness says no, so that no new work is sent here. */
   readonly draining?: () => boolean

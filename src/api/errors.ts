@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance } from 'fastify'
+import { CommandTooLarge } from '../commands/streamQueue.ts'
 import { InvalidEvent } from '../eventStore/codec.ts'
 import { EventStoreUnavailable } from '../eventStore/eventStore.ts'
 import { type Problem, ProblemError, problemDocument, sendProblem } from './problem.ts'
@@ -29,6 +30,8 @@ function problemOf(error: Error): Problem {
     return unavailable('log_unavailable', 'The log cannot be reached; nothing is lost, try again.')
   if (isDatabaseOutage(error))
     return unavailable('database_unavailable', 'The database cannot be reached; try again.')
+  if (error instanceof CommandTooLarge)
+    return { status: 413, code: 'command_too_large', detail: 'What this would record is more than 1 MiB.' }
   if (error instanceof InvalidEvent) return { status: 422, code: 'not_recordable', detail: error.message }
   return frameworkProblem(error as FastifyError)
 }

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type ProblemError, problem } from './problem.ts'
+import { JSON_NULL } from './validation.ts'
 
 export const BODY_LIMIT = 1024 * 1024
 /** A body past the limit is still read to its end up to here, so that its sender gets to see the answer. */
@@ -66,7 +67,7 @@ function readBody(payload: IncomingMessage, declared: number, done: Read): void 
 function parseJson(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) throw malformed('The body is not UTF-8.')
   try {
-    return JSON.parse(bytes.toString('utf8'))
+    return JSON.parse(bytes.toString('utf8')) ?? JSON_NULL
   } catch (error) {
     throw malformed((error as Error).message)
   }

@@ -14,14 +14,18 @@ Settings.Set({ maxErrors: 200 })
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) =>
   httpPart === 'querystring' ? queryValidator(schema) : bodyValidator(schema)
 
+/** What the body `null` is parsed to: Fastify hands `null` to a validator when there is no body at all. */
+export const JSON_NULL = Symbol('null')
+
 type Validate = (value: unknown) => { value: unknown } | { error: Error }
 
 function bodyValidator(schema: TSchema): Validate {
   const validator = Compile(schema)
   const mayBeLeftOut = isObject(schema) && (schema.required ?? []).length === 0
   return (given) => {
-    const value = given === undefined && mayBeLeftOut ? {} : given
-    if (value === undefined) return { error: inputFaults([{ pointer: '', detail: 'A body is needed.' }]) }
+    const value = given === null && mayBeLeftOut ? {} : given
+    if (value === null) return { error: inputFaults([{ pointer: '', detail: 'A body is needed.' }]) }
+    if (value === JSON_NULL) return { error: inputFaults([{ pointer: '', detail: 'must not be null' }]) }
     const hostile = hostileParts(value)
     // A value that is nested too deeply is not for recursive checks.
     if (hostile.length === 0 && validator.Check(value)) return { value }

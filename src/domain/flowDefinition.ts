@@ -20,7 +20,7 @@ const id = Type.String({ minLength: 1, maxLength: 100, pattern: '^[A-Za-z0-9][A-
 const condition = Type.String({ minLength: 1, maxLength: 1000, description: 'CEL' })
 
 /** One text, or a text a language (BCP 47 tags), with `default` naming none: the first listed is the fallback. */
-const localised = Type.Union([
+export const localised = Type.Union([
   Type.String({ minLength: 1, maxLength: 2000 }),
   Type.Record(
     Type.String({ pattern: '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$' }),

@@ -1,0 +1,9 @@
+import type { Sessions } from '../commands/sessions.ts'
+import type { createLogWait } from './after.ts'
+import type { AppDependencies } from './dependencies.ts'
+
+/** What the routes of flows and sessions share, made once by `buildApp`. */
+export interface SessionDependencies extends AppDependencies {
+  readonly sessions: Sessions
+  readonly waitForLog: ReturnType<typeof createLogWait>
+}

@@ -1,0 +1,104 @@
+import { type Refusal, refuse } from '../domain/decider.ts'
+import { type CompiledFlow, planFlow } from '../domain/flow.ts'
+import type { Facts, SessionCommand } from '../domain/sessionCommands.ts'
+import type { SessionEvent } from '../domain/sessionEvents.ts'
+import type { SessionState } from '../domain/sessionState.ts'
+import { sessionAggregate } from './aggregates.ts'
+import type { Flows } from './flows.ts'
+import type { CommandContext, Handle, Loaded, Outcome } from './handle.ts'
+
+/** Measured medians of a flow's steps in seconds, by step. */
+export type Estimates = (tenant: string, flowId: string) => Promise<ReadonlyMap<string, number>>
+
+export type SessionOutcome = Outcome<SessionState, SessionEvent>
+
+/** May the caller know of the session at all? Someone else's looks like none. */
+export type MayKnow = (state: SessionState) => boolean
+
+export interface Sessions {
+  start(
+    context: CommandContext,
+    id: string,
+    given: { flowId: string; userId: string; context: Record<string, unknown> },
+  ): Promise<SessionOutcome>
+  /** One command on a session that is there; `make` gets the facts it is decided by. */
+  act(
+    context: CommandContext,
+    id: string,
+    mayKnow: MayKnow,
+    make: (facts: Facts, session: SessionState) => SessionCommand,
+  ): Promise<SessionOutcome>
+  /** The session as of now; undefined when there is none the caller may know of. */
+  find(tenant: string, id: string, mayKnow: MayKnow): Promise<FoundSession | undefined>
+  /** The flow in the version that the session is on. */
+  flowOf(tenant: string, session: SessionState): Promise<CompiledFlow>
+}
+
+export interface FoundSession extends Loaded<SessionState> {
+  readonly flow: CompiledFlow
+}
+
+export const sessionUnknown = refuse(404, 'session_unknown', 'There is no such session.')
+
+export function createSessions(deps: {
+  readonly handle: Handle
+  readonly flows: Flows
+  readonly estimates?: Estimates
+}): Sessions {
+  const { handle, flows } = deps
+
+  const published = (tenant: string, { flowId, flowVersion }: SessionState) =>
+    flows.peek(tenant, flowId, flowVersion) ?? flows.find(tenant, flowId, flowVersion)
+
+  async function flowOf(tenant: string, session: SessionState): Promise<CompiledFlow> {
+    const found = await published(tenant, session)
+    return found?.flow ?? unknownFlow(session)
+  }
+
+  async function facts(tenant: string, flow: CompiledFlow, at: string): Promise<Facts> {
+    const estimates = await deps.estimates?.(tenant, flow.id)
+    return estimates ? { flow, at, estimates } : { flow, at }
+  }
+
+  return {
+    flowOf,
+
+    start: (context, id, { flowId, userId, context: given }) =>
+      handle(sessionAggregate, id, context, async (_state, at): Promise<SessionCommand | Refusal> => {
+        const found = await flows.find(context.tenant, flowId)
+        if (!found) return flowUnknown(flowId)
+        return {
+          ...(await facts(context.tenant, found.flow, at)),
+          type: 'StartSession',
+          userId,
+          context: given as never,
+        }
+      }),
+
+    act: (context, id, mayKnow, make) =>
+      handle(
+        sessionAggregate,
+        id,
+        context,
+        async (state, at) => {
+          if (state.status === 'none') return sessionUnknown
+          return make(await facts(context.tenant, await flowOf(context.tenant, state), at), state)
+        },
+        (state) => (state.status !== 'none' && !mayKnow(state) ? sessionUnknown : undefined),
+      ),
+
+    async find(tenant, id, mayKnow) {
+      const loaded = await handle.load(sessionAggregate, tenant, id)
+      if (!loaded || !mayKnow(loaded.state)) return undefined
+      return { ...loaded, flow: await flowOf(tenant, loaded.state) }
+    },
+  }
+}
+
+export const flowUnknown = (flowId: string): Refusal =>
+  refuse(404, 'flow_unknown', `There is no flow ${JSON.stringify(flowId)}.`)
+
+/** History may speak of a flow that is not in this log: it then has no steps of its own. */
+function unknownFlow({ flowId, flowVersion }: SessionState): CompiledFlow {
+  return planFlow({ id: flowId, title: flowId, steps: [] }, flowVersion)
+}

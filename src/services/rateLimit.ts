@@ -1,0 +1,81 @@
+import { Redis } from 'ioredis'
+
+/** Counts a caller's requests. */
+export interface RateLimiter {
+  /** Undefined while the caller may go on, else the seconds to wait. */
+  take(caller: string): number | undefined | Promise<number | undefined>
+  close(): Promise<void>
+}
+
+const WINDOW_MS = 60_000
+/** Redis must answer within this, or the request goes on uncounted. */
+const PATIENCE_MS = 100
+
+/** Windows of a minute for each caller, in this process. */
+export function createLocalRateLimiter(perMinute: number, now: () => number = Date.now): RateLimiter {
+  let counts = new Map<string, number>()
+  let window = 0
+  return {
+    take(caller) {
+      const at = now()
+      const current = Math.floor(at / WINDOW_MS)
+      if (current !== window) {
+        counts = new Map()
+        window = current
+      }
+      const count = (counts.get(caller) ?? 0) + 1
+      counts.set(caller, count)
+      return count > perMinute ? secondsLeft(at) : undefined
+    },
+    close: async () => {},
+  }
+}
+
+/**
+ * The same over all nodes, in Redis. Without an answer from Redis requests go on: being unable to count is no reason to be down. It is
+ * said once when that begins and once when it ends.
+ */
+export function createRedisRateLimiter(
+  perMinute: number,
+  url: string,
+  logger: { warn(details: object, message: string): void; info(message: string): void },
+  now: () => number = Date.now,
+): RateLimiter {
+  const redis = new Redis(url, {
+    enableAutoPipelining: true,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: PATIENCE_MS,
+    retryStrategy: (attempt) => Math.min(attempt * 100, 3000),
+  })
+  let isOut = false
+  const noteOutage = (error: Error) => {
+    if (!isOut) logger.warn({ err: error }, 'Redis is out of reach: requests are not counted')
+    isOut = true
+  }
+  redis.on('error', noteOutage)
+  redis.on('ready', () => {
+    if (isOut) logger.info('Redis is back: requests are counted again')
+    isOut = false
+  })
+  return {
+    async take(caller) {
+      const at = now()
+      const key = `gangway:rate:${Math.floor(at / WINDOW_MS)}:${caller}`
+      if (redis.status !== 'ready') return undefined
+      try {
+        const count = await redis.incr(key)
+        if (count === 1) await redis.pexpire(key, 2 * WINDOW_MS)
+        return count > perMinute ? secondsLeft(at) : undefined
+      } catch (error) {
+        noteOutage(error as Error)
+        return undefined
+      }
+    },
+    async close() {
+      redis.disconnect()
+    },
+  }
+}
+
+const secondsLeft = (at: number) => Math.max(1, Math.ceil((WINDOW_MS - (at % WINDOW_MS)) / 1000))
