@@ -1,0 +1,377 @@
+import type pg from 'pg'
+import type { RecordedEvent, StoredEvent } from '../domain/envelope.ts'
+import { comparePositions, type Position } from '../domain/position.ts'
+import { decode } from '../eventStore/codec.ts'
+import type { EventStore } from '../eventStore/eventStore.ts'
+import { type Generation, moveCheckpoints } from './checkpoint.ts'
+import type { Family } from './family.ts'
+import { parkKeyOf } from './fold.ts'
+import { holdLease, type Lease } from './lease.ts'
+import { parkedKeys, recordParked } from './parkedEvents.ts'
+import { UnfitRow } from './rowCodec.ts'
+import { RowStore } from './rowStore.ts'
+import { Workspace } from './workspace.ts'
+
+export interface Target {
+  readonly family: Family
+  readonly generation: Generation
+}
+
+export interface ProjectOptions {
+  readonly store: EventStore
+  /** Two connections prepared by `prepareClient`: one for transactions, one to look rows up meanwhile. */
+  readonly writer: pg.ClientBase
+  readonly reader: pg.ClientBase
+  readonly lease: Lease
+  readonly signal: AbortSignal
+  /** Read no further than this, inclusive, and answer when everything up to there is stored. */
+  readonly until?: Position
+  /** Rows of each projection kept in memory. */
+  readonly cacheRows?: number
+  /** Events from the log at a time. */
+  readonly pageSize?: number
+  /** Changed rows that are written in one transaction while there is much to catch up on. */
+  readonly bulkRows?: number
+  /** Milliseconds from one transaction's start to the next while live, unless somebody waits. */
+  readonly linger?: number
+  readonly onStored?: (stored: Stored) => void
+  readonly onParked?: (family: string, event: StoredEvent, error: string) => void
+}
+
+export interface Stored {
+  readonly through: Position
+  readonly recordedAt: string | null
+  /** Events since the last time. */
+  readonly events: number
+  /** Whether the end of the log was reached. */
+  readonly live: boolean
+}
+
+/** Data that the database refused, somewhere among these events. */
+class RefusedData extends Error {
+  override readonly name = 'RefusedData'
+  readonly family: string
+  readonly events: number
+  readonly first: Position
+
+  constructor(family: string, events: number, first: Position, cause: unknown) {
+    super((cause as Error).message, { cause })
+    this.family = family
+    this.events = events
+    this.first = first
+  }
+}
+
+/**
+ * Reads the log once for all targets, folds, and stores rows and checkpoints, until `until` or the signal. What a fold throws on is
+ * parked; what the database refuses is sought by halves, from the checkpoint on, until the one event is found and parked.
+ *
+ * @throws Superseded when somebody else writes these tables; other errors are the database's or the log's
+ */
+export async function project(
+  options: ProjectOptions,
+  targets: readonly Target[],
+  wire: (hurry: () => void) => void = () => {},
+): Promise<Target[]> {
+  let at = targets
+  let limit = Number.POSITIVE_INFINITY
+  const park = new Map<string, string>()
+  for (;;) {
+    const projecting = new Projecting(options, at, limit, park)
+    wire(() => projecting.hurry())
+    try {
+      return await projecting.run()
+    } catch (error) {
+      if (!(error instanceof RefusedData)) throw error
+      if (error.events <= 1) park.set(`${error.family}@${error.first}`, error.message)
+      limit = Math.max(1, Math.floor(error.events / 2))
+      at = projecting.targets
+    }
+  }
+}
+
+interface Working {
+  readonly family: Family
+  readonly store: RowStore
+  readonly workspace: Workspace
+  generation: Generation
+}
+
+class Projecting {
+  readonly #options: ProjectOptions
+  readonly #park: ReadonlyMap<string, string>
+  readonly #abort = new AbortController()
+  #from: readonly Target[]
+  #working: Working[] = []
+  #limit: number
+  #through: Position
+  #stored: Position
+  #recordedAt: string | null = null
+  #first: Position | undefined
+  #events = 0
+  #live = false
+  #applying = false
+  #hurried = false
+  #flushing: Promise<void> | undefined
+  #flushedAt = 0
+  #timer: NodeJS.Timeout | undefined
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(
+    options: ProjectOptions,
+    targets: readonly Target[],
+    limit: number,
+    park: ReadonlyMap<string, string>,
+  ) {
+    this.#options = options
+    this.#from = targets
+    this.#limit = limit
+    this.#park = park
+    this.#through = targets
+      .map(({ generation }) => generation.position)
+      .reduce((a, b) => (comparePositions(a, b) < 0 ? a : b))
+    this.#stored = this.#through
+  }
+
+  /** The targets as stored. */
+  get targets(): Target[] {
+    return this.#working.map(({ family, generation }) => ({ family, generation }))
+  }
+
+  async run(): Promise<Target[]> {
+    const { store, signal, until, pageSize = 1000 } = this.#options
+    for (const target of this.#from) this.#working.push(await this.#prepare(target))
+    this.#from = this.targets
+    const following = AbortSignal.any([signal, this.#abort.signal])
+    if (until === undefined || comparePositions(this.#through, until) < 0) {
+      for await (const followed of store.follow({ from: this.#through, signal: following, pageSize })) {
+        if (this.#failure) break
+        if (followed.kind === 'events') await this.#take(followed.events, followed.through, pageSize)
+        else await this.#caughtUp(followed.through)
+        if (until !== undefined && comparePositions(this.#through, until) >= 0) break
+      }
+    }
+    clearTimeout(this.#timer)
+    while (!this.#failure && (this.#flushing || this.#unstored)) await (this.#flushing ?? this.#flush())
+    await this.#flushing
+    if (this.#failure) throw this.#failure.error
+    return this.targets
+  }
+
+  /** Somebody waits for what is not stored yet. */
+  hurry(): void {
+    this.#hurried = true
+    this.#schedule()
+  }
+
+  async #prepare({ family, generation }: Target): Promise<Working> {
+    const { writer, reader, cacheRows = 100_000 } = this.#options
+    const readStore = new RowStore(reader, family, generation.generation)
+    return {
+      family,
+      generation,
+      store: new RowStore(writer, family, generation.generation),
+      workspace: new Workspace({
+        family,
+        load: (member, keys) => readStore.load(member, keys),
+        parkedKeys: await parkedKeys(writer, generation),
+        cacheRows,
+        empty: generation.position === '0',
+      }),
+    }
+  }
+
+  async #take(events: readonly StoredEvent[], through: Position, pageSize: number): Promise<void> {
+    const { until } = this.#options
+    const end = until !== undefined && comparePositions(through, until) > 0 ? until : through
+    let own = end === through ? events : events.filter(({ position }) => comparePositions(position, end) <= 0)
+    this.#live = events.length < pageSize
+    while (own.length > this.#limit) {
+      const part = own.slice(0, this.#limit)
+      own = own.slice(this.#limit)
+      await this.#apply(part, part.at(-1)!.position)
+      await this.#flushAll()
+    }
+    await this.#apply(own, end)
+    if (this.#limit !== Number.POSITIVE_INFINITY) await this.#flushAll()
+    else await this.#relieve()
+  }
+
+  async #caughtUp(through: Position): Promise<void> {
+    this.#live = true
+    const { until } = this.#options
+    if (
+      comparePositions(through, this.#through) > 0 &&
+      (until === undefined || comparePositions(through, until) <= 0)
+    )
+      this.#through = through
+    this.hurry()
+  }
+
+  async #apply(events: readonly StoredEvent[], through: Position): Promise<void> {
+    this.#applying = true
+    try {
+      const recorded = events.map(decoded)
+      for (const working of this.#working) await this.#applyTo(working, recorded)
+    } finally {
+      this.#applying = false
+    }
+    if (events.length > 0) {
+      this.#first ??= events[0]!.position
+      this.#recordedAt = events.at(-1)!.recordedAt
+      this.#events += events.length
+    }
+    this.#through = through
+  }
+
+  /** Mostly all events at once; one that must be parked comes between those before and those after it. */
+  async #applyTo({ family, workspace, generation }: Working, events: readonly Decoded[]): Promise<void> {
+    let portion: RecordedEvent[] = []
+    const behind = comparePositions(generation.position, this.#through) > 0
+    for (const { event, error } of events) {
+      if (!family.types.has(event.type)) continue
+      if (behind && comparePositions(event.position, generation.position) <= 0) continue
+      const refused = this.#park.size > 0 ? this.#park.get(`${family.name}@${event.position}`) : undefined
+      if (error === undefined && refused === undefined) {
+        portion.push(event)
+        continue
+      }
+      await workspace.apply(portion)
+      portion = []
+      workspace.park(
+        event,
+        error === undefined ? keyOf(family, event) : parkKeyOf([event.stream]),
+        error ?? refused!,
+      )
+    }
+    await workspace.apply(portion)
+  }
+
+  /** Keeps what gathers within bounds, and sees that it is stored soon. */
+  async #relieve(): Promise<void> {
+    const { bulkRows = 50_000 } = this.#options
+    const size = this.#working.reduce((sum, { workspace }) => sum + workspace.size, 0)
+    if (size >= bulkRows) {
+      await this.#flushing
+      if (!this.#failure && !this.#flushing) this.#start()
+    } else this.#schedule()
+  }
+
+  get #unstored(): boolean {
+    return this.#through !== this.#stored
+  }
+
+  #schedule(): void {
+    if (this.#flushing || this.#applying || !this.#unstored || this.#failure) return
+    const { linger = 20 } = this.#options
+    const pause = this.#hurried ? 0 : this.#live ? linger : CATCH_UP_MS
+    const wait = this.#flushedAt + pause - performance.now()
+    clearTimeout(this.#timer)
+    if (wait <= 0) this.#start()
+    else this.#timer = setTimeout(() => this.#schedule(), wait)
+  }
+
+  #start(): void {
+    clearTimeout(this.#timer)
+    this.#flushing = this.#flush().finally(() => {
+      this.#flushing = undefined
+      this.#schedule()
+    })
+  }
+
+  async #flushAll(): Promise<void> {
+    await this.#flushing
+    while (!this.#failure && this.#unstored) await this.#flush()
+    if (this.#failure) return
+    this.#limit = this.#limit < 10_000 ? this.#limit * 2 : Number.POSITIVE_INFINITY
+  }
+
+  /** One transaction: the lease held, checkpoints moved, rows and parked events written. Failures end the reading. */
+  async #flush(): Promise<void> {
+    const { writer, lease } = this.#options
+    this.#flushedAt = performance.now()
+    this.#hurried = false
+    const through = this.#through
+    const stored = { through, recordedAt: this.#recordedAt, events: this.#events, live: this.#live }
+    const first = this.#first
+    this.#events = 0
+    this.#first = undefined
+    const moving = this.#working.filter(
+      ({ generation }) => comparePositions(generation.position, through) < 0,
+    )
+    const taken = moving.map((working) => ({ working, changes: working.workspace.take() }))
+    try {
+      await writer.query('begin')
+      await holdLease(writer, lease)
+      await moveCheckpoints(
+        writer,
+        moving.map(({ generation }) => generation),
+        through,
+        stored.recordedAt,
+      )
+      for (const { working, changes } of taken) {
+        try {
+          await working.store.write(changes)
+          await recordParked(writer, working.generation, changes.parked)
+        } catch (error) {
+          throw isRefused(error) && first !== undefined
+            ? new RefusedData(working.family.name, stored.events, first, error)
+            : error
+        }
+      }
+      await writer.query('commit')
+    } catch (error) {
+      await writer.query('rollback').catch(() => {})
+      this.#failure = { error }
+      this.#abort.abort()
+      return
+    }
+    for (const { working, changes } of taken) {
+      working.workspace.stored()
+      working.generation = { ...working.generation, position: through }
+      for (const { event, error } of changes.parked)
+        if (error !== null) this.#options.onParked?.(working.family.name, event as StoredEvent, error)
+    }
+    this.#stored = through
+    this.#options.onStored?.(stored)
+  }
+}
+
+/** While there is much to catch up on, what was folded is stored at least this often. */
+const CATCH_UP_MS = 1000
+
+interface Decoded {
+  readonly event: RecordedEvent
+  readonly error?: string
+}
+
+function decoded(event: StoredEvent): Decoded {
+  try {
+    return { event: decode(event) }
+  } catch (error) {
+    return { event, error: (error as Error).message }
+  }
+}
+
+function keyOf({ root }: Family, event: RecordedEvent): string {
+  return parkKeyOf(root.key(event, undefined) ?? [event.stream])
+}
+
+/** Values that a column or an index cannot hold (SQLSTATE classes 22, 23 and 54), as opposed to a database in trouble. */
+function isRefused(error: unknown): boolean {
+  return error instanceof UnfitRow || /^(22|23|54)/.test((error as { code?: string }).code ?? '')
+}
+
+/** Session settings of the connections of projecting: UTC for times, plans by index, commits that need not wait for the disk. */
+export async function prepareClient(client: pg.ClientBase): Promise<void> {
+  await client.query(`
+    set timezone = 'UTC';
+    set datestyle = 'ISO';
+    set synchronous_commit = off;
+    set enable_seqscan = off;
+    set enable_hashjoin = off;
+    set enable_mergejoin = off;
+    set plan_cache_mode = force_generic_plan;
+    set idle_in_transaction_session_timeout = '2s';
+  `)
+}

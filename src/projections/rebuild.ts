@@ -1,0 +1,294 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type pg from 'pg'
+import { comparePositions, type Position } from '../domain/position.ts'
+import type { EventStore } from '../eventStore/eventStore.ts'
+import {
+  createGeneration,
+  createSecondIndexes,
+  type Generation,
+  generations,
+  pointViews,
+} from './checkpoint.ts'
+import { type Comparison, compareGenerations } from './compare.ts'
+import { type Connections, connect } from './connections.ts'
+import { type Family, tableName } from './family.ts'
+import { holdLease, type Lease, releaseLease, takeLease } from './lease.ts'
+import { type ProjectOptions, project } from './project.ts'
+import { qualified } from './sql.ts'
+
+export interface RebuildOptions {
+  readonly store: EventStore
+  readonly connectionString: string
+  readonly family: Family
+  readonly signal: AbortSignal
+  readonly onProgress?: (progress: RebuildProgress) => void
+  readonly tuning?: Pick<ProjectOptions, 'cacheRows' | 'pageSize' | 'bulkRows'>
+}
+
+export interface RebuildProgress {
+  readonly phase: 'reading' | 'indexing' | 'comparing' | 'swapping'
+  readonly position: Position
+  /** Where reading is to end, as far as is known now. */
+  readonly end: Position
+  readonly events: number
+}
+
+export interface RebuildReport {
+  readonly events: number
+  readonly seconds: number
+  readonly position: Position
+  /** Where it went on from a rebuild that was cut off. */
+  readonly resumedFrom?: Position
+  /** The old tables beside the new ones at the same position; absent where they are of another version. */
+  readonly comparison?: Comparison
+}
+
+/** Somebody else is rebuilding this read model. */
+export class RebuildUnderWay extends Error {
+  override readonly name = 'RebuildUnderWay'
+}
+
+/**
+ * Builds a family's tables anew beside those in use, compares both at the same position where they are of the same version, lets the read
+ * models' names stand for the new ones in one transaction, and drops the old. Works while others project and query. Cut off,
+ * it goes on where it was when started again.
+ */
+export async function rebuild(options: RebuildOptions): Promise<RebuildReport> {
+  const { connectionString, family, signal } = options
+  const connections = await connect(connectionString, `rebuild ${family.name}`)
+  const over = new AbortController()
+  try {
+    const lease = await takeLease(connections.control, `rebuild ${family.name}`, randomUUID())
+    if (!lease) throw new RebuildUnderWay(`${family.name} is being rebuilt already`)
+    const renewing = setInterval(
+      () => holdLease(connections.control, lease).catch(() => over.abort()),
+      RENEW_MS,
+    )
+    try {
+      return await new Rebuild(
+        {
+          ...options,
+          signal: AbortSignal.any([signal, connections.lost, over.signal]),
+        },
+        connections,
+        lease,
+      ).run()
+    } finally {
+      clearInterval(renewing)
+      await releaseLease(connections.control, lease).catch(() => {})
+    }
+  } finally {
+    await connections.close()
+  }
+}
+
+const RENEW_MS = 1000
+/** The live tables stand still while the last events are read: they must be few. */
+const FEW = 2000
+const PATIENCE_MS = 30_000
+
+class Rebuild {
+  readonly #options: RebuildOptions
+  readonly #connections: Connections
+  readonly #lease: Lease
+  readonly #started = performance.now()
+  #generation!: Generation
+  #events = 0
+
+  constructor(options: RebuildOptions, connections: Connections, lease: Lease) {
+    this.#options = options
+    this.#connections = connections
+    this.#lease = lease
+  }
+
+  async run(): Promise<RebuildReport> {
+    const resumedFrom = await this.#begin()
+    const live = await this.#live()
+    const sameVersion = live.version === this.#generation.version
+    // Reading begins from the end that counts: that of the live tables where both are to be compared, else that of the log.
+    const end = () =>
+      sameVersion ? this.#live().then(({ position }) => position) : this.#options.store.head()
+    await this.#readTo(await end())
+    this.#tell('indexing', this.#generation.position)
+    await createSecondIndexes(this.#connections.writer, this.#options.family, this.#generation.generation)
+    await this.#connections.writer.query(
+      this.#options.family.models
+        .map((model) => `analyze ${qualified(tableName(model, this.#generation.generation))}`)
+        .join(';'),
+    )
+    await this.#readTo(await end())
+    const comparison = sameVersion ? await this.#compare() : undefined
+    await this.#swap()
+    await this.#dropOld()
+    return {
+      events: this.#events,
+      seconds: (performance.now() - this.#started) / 1000,
+      position: this.#generation.position,
+      ...(resumedFrom !== '0' && { resumedFrom }),
+      ...(comparison && { comparison }),
+    }
+  }
+
+  /** Goes on with what was begun in this version, else begins. */
+  async #begin(): Promise<Position> {
+    const { writer } = this.#connections
+    const { family } = this.#options
+    const building = (await generations(writer)).filter(
+      (one) => one.family === family.name && one.status === 'building',
+    )
+    await writer.query('begin')
+    for (const one of building)
+      if (one.version !== family.version)
+        await writer.query('delete from read.checkpoints where family = $1 and generation = $2', [
+          family.name,
+          one.generation,
+        ])
+    this.#generation =
+      building.find(({ version }) => version === family.version) ??
+      (await createGeneration(writer, family, 'building'))
+    await writer.query('commit')
+    return this.#generation.position
+  }
+
+  async #readTo(end: Position): Promise<void> {
+    if (comparePositions(this.#generation.position, end) >= 0) return
+    const { store, family, signal, tuning } = this.#options
+    const { writer, reader } = this.#connections
+    this.#tell('reading', end)
+    const [target] = await project(
+      {
+        cacheRows: 400_000,
+        bulkRows: 100_000,
+        ...tuning,
+        store,
+        writer,
+        reader,
+        lease: this.#lease,
+        signal,
+        until: end,
+        onStored: ({ through, events }) => {
+          this.#events += events
+          this.#options.onProgress?.({ phase: 'reading', position: through, end, events: this.#events })
+        },
+      },
+      [{ family, generation: this.#generation }],
+    )
+    this.#generation = target!.generation
+    signal.throwIfAborted()
+  }
+
+  /**
+   * A snapshot holds the live tables still for the comparison, while whoever projects goes on. The new tables are read up to the
+   * snapshot's position and no further.
+   */
+  async #compare(): Promise<Comparison | undefined> {
+    const { control, writer } = this.#connections
+    const { family, signal } = this.#options
+    const snapshots = await connect(this.#options.connectionString, 'compare')
+    try {
+      for (const patience = Date.now() + PATIENCE_MS; ; await delay(100, undefined, { signal })) {
+        await snapshots.writer.query('begin isolation level repeatable read read only')
+        await snapshots.writer.query("set local idle_in_transaction_session_timeout = '10min'")
+        const live = await this.#live(snapshots.writer)
+        if (comparePositions(live.position, this.#generation.position) >= 0) {
+          await this.#readTo(live.position)
+          this.#tell('comparing', live.position)
+          return await compareGenerations(family, snapshots.writer, live, writer, this.#generation)
+        }
+        // The rebuild is ahead: nobody projects, or slowly.
+        await snapshots.writer.query('rollback')
+        if (Date.now() > patience) return undefined
+        await holdLease(control, this.#lease)
+      }
+    } finally {
+      await snapshots.close()
+    }
+  }
+
+  /** Whoever projects waits at the live checkpoint while the last few events are read; then the names change, all at once. */
+  async #swap(): Promise<void> {
+    const { control } = this.#connections
+    const { signal } = this.#options
+    const swapping = await connect(this.#options.connectionString, 'swap')
+    try {
+      for (;;) {
+        const live = await this.#live()
+        await this.#readTo(live.position)
+        const behind = (await this.#live()).position
+        if (BigInt(behind) - BigInt(this.#generation.position) > BigInt(FEW)) continue
+        this.#tell('swapping', behind)
+        try {
+          await this.#swapIn(swapping.writer)
+          return
+        } catch (error) {
+          // A long query holds a view: let others by, then try again.
+          if ((error as { code?: string }).code !== '55P03') throw error
+          await swapping.writer.query('rollback')
+          await delay(500, undefined, { signal })
+          await holdLease(control, this.#lease)
+        }
+      }
+    } finally {
+      await swapping.close()
+    }
+  }
+
+  async #swapIn(client: pg.ClientBase): Promise<void> {
+    const { family } = this.#options
+    await client.query(
+      "begin; set local lock_timeout = '1s'; set local idle_in_transaction_session_timeout = '30s'",
+    )
+    const { rows } = await client.query(
+      `select position::text from read.checkpoints where family = $1 and status = 'live' for update`,
+      [family.name],
+    )
+    await this.#readTo(rows[0].position)
+    await client.query(`delete from read.checkpoints where family = $1 and status = 'live'`, [family.name])
+    await client.query(
+      `update read.checkpoints set status = 'live', changes = changes + 1 where family = $1 and generation = $2`,
+      [family.name, this.#generation.generation],
+    )
+    await pointViews(client, family, this.#generation.generation)
+    await client.query('commit')
+  }
+
+  /** Tables and parked events of generations that are no more, also those that an earlier rebuild could not drop. */
+  async #dropOld(): Promise<void> {
+    const { writer } = this.#connections
+    const { family } = this.#options
+    await writer.query(
+      `delete from read.parked p where family = $1 and not exists (
+         select from read.checkpoints c where c.family = p.family and c.generation = p.generation)`,
+      [family.name],
+    )
+    const kept = (await generations(writer))
+      .filter((one) => one.family === family.name)
+      .map(({ generation }) => generation)
+    const names = family.models.map(({ name }) => name)
+    const { rows } = await writer.query(
+      `select tablename, found[1] as model, found[2]::int as generation
+         from pg_tables, regexp_match(tablename, '^(.*)_v[0-9]+_g([0-9]+)$') as found
+        where schemaname = 'read' and found[1] = any($1) and found[2]::int <> all($2)`,
+      [names, kept],
+    )
+    await writer.query("set lock_timeout = '5s'")
+    // Whoever still reads it keeps it: the next rebuild drops it.
+    for (const { tablename } of rows)
+      await writer.query(`drop table if exists ${qualified(tablename)}`).catch((error) => {
+        if (error.code !== '55P03') throw error
+      })
+  }
+
+  async #live(client: pg.ClientBase = this.#connections.control): Promise<Generation> {
+    const found = (await generations(client)).find(
+      ({ family, status }) => family === this.#options.family.name && status === 'live',
+    )
+    if (!found) throw new Error(`${this.#options.family.name} has no tables yet: the service has never run`)
+    return found
+  }
+
+  #tell(phase: RebuildProgress['phase'], end: Position): void {
+    this.#options.onProgress?.({ phase, position: this.#generation.position, end, events: this.#events })
+  }
+}

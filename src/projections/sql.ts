@@ -1,0 +1,106 @@
+import type { AnyTable, ColumnType } from './projection.ts'
+
+/** SQL for one table of the schema `read`. */
+export function createTable(name: string, table: AnyTable): string {
+  const key = new Set<string>(table.key)
+  const columns = columnsOf(table).map(
+    ([column, type]) => `${quoted(column)} ${stored(type)}${key.has(column) ? ' not null' : ''}`,
+  )
+  return `create table ${qualified(name)} (${columns.join(', ')}, primary key (${quotedKey(table)})) with (fillfactor = 85)`
+}
+
+export function createIndexes(name: string, table: AnyTable): string[] {
+  return (table.indexes ?? []).map(
+    (index, place) =>
+      `create index if not exists ${quoted(`${name}_i${place + 1}`)} on ${qualified(name)} ${index}`,
+  )
+}
+
+/** Parameters are arrays, one a key column. */
+export function selectByKeys(name: string, table: AnyTable): string {
+  const columns = columnsOf(table).map(([column]) => `t.${quoted(column)}`)
+  return `select ${columns.join(', ')} from ${keysAs(table, 1)} join ${qualified(name)} t on ${sameKey(table)}`
+}
+
+/** Parameters are arrays, one a column. */
+export function upsert(name: string, table: AnyTable): string {
+  return `insert into ${qualified(name)} (${allColumns(table)})
+    select * from unnest(${columnsOf(table).map(([, type], index) => `$${index + 1}::${type}[]`)})
+    ${onConflictReplace(table)}`
+}
+
+export function onConflictReplace(table: AnyTable): string {
+  const set = valueColumns(table).map(([column]) => `${quoted(column)} = excluded.${quoted(column)}`)
+  return `on conflict (${quotedKey(table)}) do ${set.length > 0 ? `update set ${set.join(', ')}` : 'nothing'}`
+}
+
+export function onConflictAdd(name: string, table: AnyTable): string {
+  const set = valueColumns(table).map(
+    ([column]) => `${quoted(column)} = ${qualified(name)}.${quoted(column)} + excluded.${quoted(column)}`,
+  )
+  return `on conflict (${quotedKey(table)}) do update set ${set.join(', ')}`
+}
+
+export function addSums(name: string, table: AnyTable): string {
+  return `insert into ${qualified(name)} (${allColumns(table)})
+    select * from unnest(${columnsOf(table).map(([, type], index) => `$${index + 1}::${type}[]`)})
+    ${onConflictAdd(name, table)}`
+}
+
+/** Parameters are arrays, one a key column. */
+export function deleteByKeys(name: string, table: AnyTable, where = ''): string {
+  return `delete from ${qualified(name)} t using ${keysAs(table, 1)} where ${sameKey(table)}${where}`
+}
+
+/** Of the rows with these keys, those whose every sum is 0. */
+export function deleteEmptySums(name: string, table: AnyTable): string {
+  return deleteByKeys(
+    name,
+    table,
+    valueColumns(table)
+      .map(([column]) => ` and t.${quoted(column)} = 0`)
+      .join(''),
+  )
+}
+
+export function columnsOf(table: AnyTable): [string, ColumnType][] {
+  return Object.entries(table.columns as Record<string, ColumnType>)
+}
+
+export function allColumns(table: AnyTable): string {
+  return columnsOf(table)
+    .map(([column]) => quoted(column))
+    .join(', ')
+}
+
+export function qualified(name: string): string {
+  return `read.${quoted(name)}`
+}
+
+export function quotedKey(table: AnyTable): string {
+  return table.key.map(quoted).join(', ')
+}
+
+function valueColumns(table: AnyTable): [string, ColumnType][] {
+  const key = new Set<string>(table.key)
+  return columnsOf(table).filter(([column]) => !key.has(column))
+}
+
+function keysAs(table: AnyTable, first: number): string {
+  const types = table.columns as Record<string, ColumnType>
+  const arrays = table.key.map((column, index) => `$${first + index}::${types[column]}[]`)
+  return `unnest(${arrays.join(', ')}) as k(${quotedKey(table)})`
+}
+
+function sameKey(table: AnyTable): string {
+  return table.key.map((column) => `t.${quoted(column)} = k.${quoted(column)}`).join(' and ')
+}
+
+/** Texts compare by their bytes: fast, and the same everywhere. */
+function stored(type: ColumnType): string {
+  return type === 'text' ? 'text collate "C"' : type
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
