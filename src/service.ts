@@ -1,0 +1,156 @@
+import type { AddressInfo } from 'node:net'
+import pg from 'pg'
+import type { Logger } from 'pino'
+import { buildApp } from './api/app.ts'
+import { asyncApiRoutes } from './api/asyncapi.ts'
+import { auditRoutes } from './api/auditRoutes.ts'
+import { type Caller, createTokenVerifier } from './api/auth.ts'
+import { importRoutes } from './api/importRoutes.ts'
+import { liveRoutes } from './api/live.ts'
+import { liveClientRoutes } from './api/liveClientRoutes.ts'
+import { liveTicketRoutes } from './api/liveTicketRoutes.ts'
+import { createCommandKeys } from './commands/commandKeys.ts'
+import { createFlows } from './commands/flows.ts'
+import { createHandle } from './commands/handle.ts'
+import { publishPacks } from './commands/publishPacks.ts'
+import type { Config } from './config.ts'
+import { openAudit } from './eventStore/audit.ts'
+import { openLog } from './log.ts'
+import { readModelAliases, readModels } from './projections/readModels.ts'
+import { createProjectionRunner } from './projections/runner.ts'
+import { startCheckpoints } from './reactions/checkpoints.ts'
+import { loadFlowPacks } from './services/flowPacks.ts'
+import { embeddedJwtSecret } from './services/jwtSecret.ts'
+import { createMetrics } from './services/metrics.ts'
+import { createLocalPresence } from './services/presence.ts'
+import { createRedisPresence } from './services/presenceRedis.ts'
+import { createLocalRateLimiter, createRedisRateLimiter } from './services/rateLimit.ts'
+import { createTickets } from './services/tickets.ts'
+
+export const VERSION = '0.1.0'
+
+export interface Service {
+  /** Where it answers. */
+  readonly url: string
+  /** The secret kept in the data folder; undefined where tokens are somebody else's. */
+  readonly embeddedSecret: string | undefined
+  /** Stops taking work, finishes what is under way and lets go of everything. */
+  stop(): Promise<void>
+}
+
+/** Builds every part, connects them and starts to listen. The only place that knows them all. */
+export async function startService(config: Config, logger: Logger): Promise<Service> {
+  const closing: (() => Promise<unknown>)[] = []
+  /** Parts are closed in the opposite order of their making, also when a later one cannot be made. */
+  const part = <T>(made: T, close: (made: T) => Promise<unknown>): T => {
+    closing.push(() => close(made))
+    return made
+  }
+  const stopAll = async () => {
+    for (const close of closing.splice(0).reverse())
+      await close().catch((error) => logger.warn({ err: error }, 'A part did not stop cleanly'))
+  }
+  let draining = false
+  const now = () => new Date()
+  const warn = (name: string) => (error: unknown) =>
+    logger.warn({ err: error, part: name }, `${name}: trouble`)
+
+  try {
+    const log = part(await openLog(config, logger), (open) => open.close())
+    const { store, databaseUrl: connectionString } = log
+    const pool = part(
+      new pg.Pool({ connectionString, max: 10, application_name: 'gangway: queries', keepAlive: true }),
+      (open) => open.end(),
+    )
+    pool.on('error', warn('database'))
+
+    const embeddedSecret =
+      config.jwtSecret || config.jwksUrl ? undefined : await embeddedJwtSecret(config.dataDir)
+    const verifyToken = createTokenVerifier(
+      config.jwksUrl ? { jwksUrl: config.jwksUrl } : { jwtSecret: config.jwtSecret ?? embeddedSecret! },
+    )
+    const metrics = createMetrics({ processMetrics: true })
+    const commandKeys = part(
+      await createCommandKeys({
+        connectionString,
+        relaxed: store.engine === 'postgres',
+        onError: warn('command keys'),
+      }),
+      (keys) => keys.close(),
+    )
+    const flows = createFlows(store)
+    const handle = createHandle({ store, commandKeys, metrics })
+
+    const runner = part(
+      createProjectionRunner({
+        store,
+        connectionString,
+        projections: readModels,
+        aliases: readModelAliases,
+        projecting: config.roles !== 'api',
+        logger,
+      }),
+      (running) => running.stop(),
+    )
+    await runner.start()
+    metrics.watchProjections(() => runner.status())
+
+    const audit = await openAudit({ store, dataDir: config.dataDir, now })
+    if (config.roles !== 'api')
+      part(startCheckpoints({ ...audit, onError: warn('checkpoints') }), (writer) => writer.stop())
+    const { redisUrl } = config
+    const deps = {
+      config,
+      store,
+      handle,
+      flows,
+      pool,
+      readModels: runner,
+      verifyToken,
+      logger,
+      metrics,
+      now,
+      audit,
+      draining: () => draining,
+      rateLimiter: part(
+        redisUrl
+          ? createRedisRateLimiter(config.rateLimit, redisUrl, logger)
+          : createLocalRateLimiter(config.rateLimit),
+        (limiter) => limiter.close(),
+      ),
+      tickets: await createTickets<Caller>(pool),
+      presence: part(
+        redisUrl ? createRedisPresence({ redisUrl, onError: warn('presence') }) : createLocalPresence(),
+        (presence) => presence.close(),
+      ),
+    }
+    await publishPacks({ handle, packs: await loadFlowPacks(), now })
+
+    const app = part(
+      await buildApp(deps, [
+        liveRoutes(deps),
+        liveTicketRoutes(deps),
+        liveClientRoutes(deps),
+        auditRoutes(deps),
+        importRoutes(deps),
+        asyncApiRoutes({ version: VERSION }),
+      ]),
+      (built) => built.close(),
+    )
+    await app.listen({ host: config.host, port: config.port })
+    const { port } = app.server.address() as AddressInfo
+    const host = config.host.includes(':') ? `[${config.host}]` : config.host
+    logger.info({ port, engine: store.engine, embedded: log.embedded }, 'listening')
+    return {
+      url: `http://${host}:${port}`,
+      embeddedSecret,
+      async stop() {
+        draining = true
+        await stopAll()
+      },
+    }
+  } catch (error) {
+    await stopAll()
+    throw error
+  }
+}
