@@ -14,7 +14,13 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
   console.error('Installing what is missing (once; about a minute) …')
   const npm = process.env.npm_execpath
   const [command, args] = npm ? [process.execPath, [npm]] : ['npm', []]
-  const flags = ['ci', '--no-fund', '--no-audit', process.stderr.isTTY ? '--progress' : '--loglevel=error']
+  const flags = [
+    'ci',
+    '--no-fund',
+    '--no-audit',
+    '--loglevel=error',
+    `--progress=${Boolean(process.stderr.isTTY)}`,
+  ]
   const { status, error } = spawnSync(command, [...args, ...flags], {
     cwd: root,
     stdio: ['ignore', 2, 2],
