@@ -17,7 +17,17 @@ export async function record(
   events: readonly DomainEvent<string, unknown>[],
   occurredAt = new Date().toISOString(),
 ): Promise<Extract<AppendResult, { ok: true }>> {
-  const stream = streamName('session', tenant, session)
+  return recordIn(store, tenant, streamName('session', tenant, session), events, occurredAt)
+}
+
+/** The same for any stream. */
+export async function recordIn(
+  store: EventStore,
+  tenant: string,
+  stream: string,
+  events: readonly DomainEvent<string, unknown>[],
+  occurredAt = new Date().toISOString(),
+): Promise<Extract<AppendResult, { ok: true }>> {
   const head = (await store.heads([stream])).get(stream) ?? 'no_stream'
   const command = randomUUID()
   const metadata = {
