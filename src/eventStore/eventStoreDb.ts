@@ -49,7 +49,11 @@ export async function createEventStoreDbEventStore(options: EventStoreDbOptions)
       await log.end()
       await appender.probe()
     },
-    close: () => connection.close(),
+    close: async () => {
+      connection.beginClosing()
+      await appender.idle()
+      await connection.close()
+    },
   }
   try {
     await store.ping()

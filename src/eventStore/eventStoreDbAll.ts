@@ -8,9 +8,10 @@ import {
 } from '@eventstore/db-client'
 import type { StoredEvent } from '../domain/envelope.ts'
 import { comparePositions, type Position, START } from '../domain/position.ts'
+import { matcher } from './eventFilter.ts'
 import type { ReadAllOptions } from './eventStore.ts'
 import type { Connection } from './eventStoreDbConnection.ts'
-import { isOurs, matcher, storedEvent } from './eventStoreDbEvent.ts'
+import { isOurs, storedEvent } from './eventStoreDbEvent.ts'
 import type { Source } from './eventStoreDbInbox.ts'
 import { type ReadTiming, resumed } from './eventStoreDbRead.ts'
 

@@ -2,7 +2,7 @@ import shared from '@eventstore/db-client/generated/shared_pb.js'
 import type streams from '@eventstore/db-client/generated/streams_pb.js'
 import type { NewEvent } from '../domain/envelope.ts'
 import { checkAppend, checkSize } from './appendChecks.ts'
-import type { Append, AppendResult, ExpectedRevision } from './eventStore.ts'
+import { type Append, type AppendResult, EventStoreUnavailable, type ExpectedRevision } from './eventStore.ts'
 import { type Prepared, prepare } from './eventStoreDbBatch.ts'
 import type { Connection } from './eventStoreDbConnection.ts'
 import { Retry } from './eventStoreDbErrors.ts'
@@ -21,6 +21,8 @@ export interface AppendTiming {
 export class Appender {
   readonly #connection: Connection
   readonly #timing: AppendTiming
+  #inFlight = 0
+  #onIdle = () => {}
 
   constructor(connection: Connection, timing: AppendTiming) {
     this.#connection = connection
@@ -32,10 +34,29 @@ export class Appender {
     events: readonly NewEvent[],
     expected: ExpectedRevision,
   ): Promise<AppendResult> {
+    if (this.#connection.closing.aborted) throw new EventStoreUnavailable('The log is closed')
     checkAppend(stream, events, expected)
     const prepared = events.map(prepare)
     checkSize(sizeOf(prepared))
-    return this.#untilKnown(stream, prepared, expected)
+    this.#inFlight += 1
+    try {
+      return await this.#untilKnown(stream, prepared, expected)
+    } finally {
+      this.#inFlight -= 1
+      if (this.#inFlight === 0) this.#onIdle()
+    }
+  }
+
+  /** Answers when nothing is in flight any more, or after the time of one try. */
+  async idle(): Promise<void> {
+    if (this.#inFlight === 0) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, this.#timing.attemptMs)
+      this.#onIdle = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 
   async #untilKnown(
@@ -43,7 +64,7 @@ export class Appender {
     prepared: readonly Prepared[],
     expected: ExpectedRevision,
   ): Promise<AppendResult> {
-    const retry = new Retry({ deadlineMs: this.#timing.deadlineMs, signal: this.#connection.closing })
+    const retry = new Retry({ deadlineMs: this.#timing.deadlineMs })
     for (;;) {
       const client = this.#connection.client
       try {

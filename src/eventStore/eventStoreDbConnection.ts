@@ -21,9 +21,13 @@ export class Connection {
     this.#client = this.#build()
   }
 
-  /** Aborts when the store is closed. */
+  /** Aborts when the store begins to close: nothing new is taken, and followers end. */
   get closing(): AbortSignal {
     return this.#closing.signal
+  }
+
+  beginClosing(): void {
+    this.#closing.abort()
   }
 
   get client(): GuardedClient {
@@ -56,7 +60,7 @@ export class Connection {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#closing.abort()
+    this.beginClosing()
     this.#appends?.stream.cancel(new EventStoreUnavailable('The log is closed'))
     await this.#client.close()
   }

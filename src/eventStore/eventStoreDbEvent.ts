@@ -2,7 +2,6 @@ import type { AllStreamRecordedEvent, RecordedEvent } from '@eventstore/db-clien
 import type { EventMetadata, StoredEvent } from '../domain/envelope.ts'
 import type { JsonObject } from '../domain/json.ts'
 import { parseStreamName } from '../domain/stream.ts'
-import type { EventFilter } from './eventStore.ts'
 
 /** What an older server tells as the position of an event read from its stream: none. */
 const NO_POSITION = 2n ** 64n - 1n
@@ -33,17 +32,4 @@ export function isOurs(event: RecordedEvent | AllStreamRecordedEvent): boolean {
   if (event.streamId.startsWith('$') || !event.isJson) return false
   const metadata = event.metadata as Partial<EventMetadata> | undefined
   return typeof metadata?.tenant === 'string' && parseStreamName(event.streamId) !== undefined
-}
-
-/** The filter as a function. The server can filter by one of these only, and only for subscriptions. */
-export function matcher({ types, categories, tenant }: EventFilter): (event: StoredEvent) => boolean {
-  const ofType = types && new Set(types)
-  const ofCategory = categories && new Set(categories)
-  return (event) => {
-    if (ofType && !ofType.has(event.type)) return false
-    if (!ofCategory && tenant === undefined) return true
-    const name = parseStreamName(event.stream)
-    if (ofCategory && !ofCategory.has(name?.category ?? '')) return false
-    return tenant === undefined || name?.tenant === tenant
-  }
 }

@@ -1,14 +1,15 @@
 import type { AllStreamResolvedEvent } from '@eventstore/db-client'
 import type { BaseLogger } from 'pino'
 import type { StoredEvent } from '../domain/envelope.ts'
-import { comparePositions, type Position, START } from '../domain/position.ts'
+import { comparePositions, type Position } from '../domain/position.ts'
+import { matcher } from './eventFilter.ts'
 import type { Followed, FollowOptions } from './eventStore.ts'
 import { positionFrom, type WholeLog } from './eventStoreDbAll.ts'
 import type { GuardedClient } from './eventStoreDbClient.ts'
 import type { Connection } from './eventStoreDbConnection.ts'
 import { messageOf, pause, Silence } from './eventStoreDbErrors.ts'
-import { isOurs, matcher, storedEvent } from './eventStoreDbEvent.ts'
-import { Inbox } from './eventStoreDbInbox.ts'
+import { isOurs, storedEvent } from './eventStoreDbEvent.ts'
+import { type Delivery, Inbox } from './eventStoreDbInbox.ts'
 
 export interface FollowTiming {
   /** Silence after which a subscription is asked whether it is still there. */
@@ -29,13 +30,16 @@ export class Follower {
   readonly #log: WholeLog
   readonly #timing: FollowTiming
   readonly #logger: BaseLogger | undefined
-  readonly #options: FollowOptions
-  readonly #matches: (event: StoredEvent) => boolean
+  readonly #matches: ReturnType<typeof matcher>
+  readonly #pageSize: number
   readonly #signal: AbortSignal
   /** Last event seen, the server's own included; and last of ours, which is what is told. */
   #seen: Position
   #through: Position
-  #toldCaughtUp = false
+  /** Matching events not told yet: full pages while it catches up, what there is once it has. */
+  #page: StoredEvent[] = []
+  #told: Position
+  #caughtUp = false
   #failures = 0
 
   constructor(
@@ -47,11 +51,12 @@ export class Follower {
     this.#log = parts.log
     this.#logger = parts.logger
     this.#timing = timing
-    this.#options = options
     this.#matches = matcher(options)
+    this.#pageSize = options.pageSize ?? PAGE
     this.#signal = AbortSignal.any([options.signal, parts.connection.closing])
     this.#seen = options.from
     this.#through = options.from
+    this.#told = options.from
   }
 
   async *follow(): AsyncGenerator<Followed> {
@@ -61,7 +66,7 @@ export class Follower {
       let stop: (() => void) | undefined
       try {
         const source = client.api.subscribeToAll({ fromPosition: positionFrom(this.#seen) })
-        const opened = new Inbox<AllStreamResolvedEvent>(source, { limit: AHEAD, atLimit: 'cancel' })
+        const opened = new Inbox<AllStreamResolvedEvent>(source, { limit: AHEAD, kind: 'subscription' })
         inbox = opened
         stop = () => opened.cancel()
         this.#signal.addEventListener('abort', stop)
@@ -81,51 +86,55 @@ export class Follower {
 
   /** What one subscription brings, until it ends. */
   async *#deliver(inbox: Inbox<AllStreamResolvedEvent>, client: GuardedClient): AsyncGenerator<Followed> {
-    this.#toldCaughtUp = false
+    this.#caughtUp = false
+    let behind = false
     for (;;) {
       const delivery = await this.#take(inbox, client)
       if (this.#signal.aborted || !delivery) return
-      if (delivery.items.length > 0) {
-        this.#failures = 0
-        yield* this.#batches(delivery.items)
-      }
+      if (delivery.items.length > 0) this.#failures = 0
+      yield* this.#fullPages(delivery.items)
+      behind ||= delivery.items.length > this.#pageSize
+      if (delivery.caughtUp || this.#caughtUp) yield* this.#rest()
+      // A follower that fell behind is told when it is at the end again; one that keeps up is not told each time.
+      const again = this.#caughtUp && behind && inbox.empty && (await this.#atEnd())
       if (this.#signal.aborted) return
-      if (delivery.caughtUp) {
-        this.#toldCaughtUp = true
-        yield { kind: 'caughtUp', through: this.#through }
-      }
+      if (!delivery.caughtUp && !again) continue
+      this.#caughtUp = true
+      behind = false
+      yield { kind: 'caughtUp', through: this.#through }
     }
   }
 
   /** The next delivery, with a look at the log's end whenever it is silent. */
-  async #take(inbox: Inbox<AllStreamResolvedEvent>, client: GuardedClient) {
+  async #take(
+    inbox: Inbox<AllStreamResolvedEvent>,
+    client: GuardedClient,
+  ): Promise<Delivery<AllStreamResolvedEvent> | undefined> {
     for (;;) {
       try {
         return await inbox.take(this.#timing.heartbeatMs)
       } catch (error) {
         if (!(error instanceof Silence)) throw error
-        const end = await this.#log.end()
-        const ahead = comparePositions(end, this.#seen)
-        if (ahead < 0 && end !== START) {
-          this.#logger?.error({ end, seen: this.#seen }, 'The log ends before what was seen of it: set back?')
-        }
-        // Servers before 23.10 never say that a subscription caught up: the log's end says it.
+        const atEnd = await this.#atEnd()
         if (this.#connection.client !== client) throw new Error('The client was replaced')
-        if (ahead <= 0) {
-          if (this.#toldCaughtUp) continue
-          return { items: [], caughtUp: true }
-        }
         // Something is there that did not come: on its way, or never.
-        return await inbox.take(this.#timing.heartbeatMs)
+        if (!atEnd) return await inbox.take(this.#timing.heartbeatMs)
+        // Servers before 23.10 never say that a subscription caught up: the log's end says it.
+        if (!this.#caughtUp) return { items: [], caughtUp: true }
       }
     }
   }
 
-  *#batches(items: readonly AllStreamResolvedEvent[]): Generator<Followed> {
-    const { pageSize = PAGE } = this.#options
-    const before = this.#through
-    let told = before
-    let page: StoredEvent[] = []
+  async #atEnd(): Promise<boolean> {
+    const end = await this.#log.end()
+    const ahead = comparePositions(end, this.#seen)
+    if (ahead < 0) {
+      this.#logger?.error({ end, seen: this.#seen }, 'The log ends before what was seen of it: set back?')
+    }
+    return ahead <= 0
+  }
+
+  *#fullPages(items: readonly AllStreamResolvedEvent[]): Generator<Followed> {
     for (const { event } of items) {
       const position = event && String(event.position.commit)
       // A log that goes backwards is not followed there: what is told never is.
@@ -134,13 +143,17 @@ export class Follower {
       if (!isOurs(event)) continue
       this.#through = position
       const stored = storedEvent(event)
-      if (this.#matches(stored)) page.push(stored)
-      if (page.length < pageSize) continue
-      yield { kind: 'events', events: page, through: position }
-      told = position
-      page = []
+      if (this.#matches(stored)) this.#page.push(stored)
+      if (this.#page.length >= this.#pageSize) yield* this.#rest()
     }
-    if (told !== this.#through) yield { kind: 'events', events: page, through: this.#through }
+  }
+
+  *#rest(): Generator<Followed> {
+    if (this.#told === this.#through) return
+    const events = this.#page
+    this.#page = []
+    this.#told = this.#through
+    yield { kind: 'events', events, through: this.#through }
   }
 
   /** Exponential with jitter, from 20 ms; anything that came resets it. */

@@ -12,10 +12,10 @@ export interface InboxOptions {
   /** Items held at most. */
   readonly limit: number
   /**
-   * What happens at the limit: a read is paused; a live subscription must not be (the server drops one that is), so it is cancelled, and
-   * what it held is still taken.
+   * At the limit a read is paused, and so is a subscription that still catches up. A live one is ended here, before the server drops it
+   * as too slow; what it held is still taken.
    */
-  readonly atLimit: 'pause' | 'cancel'
+  readonly kind: 'read' | 'subscription'
 }
 
 /** What came since the last time: at least one item, or the word that it caught up. */
@@ -29,6 +29,7 @@ export class Inbox<T> {
   readonly #source: Source<T> & Readable
   #items: T[] = []
   #caughtUp = false
+  #live = false
   #caughtUpBehindBuffer = false
   #ended = false
   #error: Error | undefined
@@ -41,8 +42,8 @@ export class Inbox<T> {
       this.#items.push(item)
       if (this.#caughtUpBehindBuffer) this.#noteCaughtUp()
       if (this.#items.length >= options.limit) {
-        if (options.atLimit === 'pause') source.pause()
-        else this.cancel()
+        if (options.kind === 'subscription' && this.#live) this.cancel()
+        else source.pause()
       }
       this.#wake()
     })
@@ -74,6 +75,10 @@ export class Inbox<T> {
     throw new Silence('read', silenceMs)
   }
 
+  get empty(): boolean {
+    return this.#items.length === 0
+  }
+
   cancel(): void {
     this.#end()
     this.#source.resume()
@@ -83,6 +88,7 @@ export class Inbox<T> {
 
   /** The word overtakes events that are still in the stream's own buffer: it counts once they are here. */
   #noteCaughtUp(): void {
+    this.#live = true
     this.#caughtUpBehindBuffer = this.#source.readableLength > 0
     if (this.#caughtUpBehindBuffer) return
     this.#caughtUp = true

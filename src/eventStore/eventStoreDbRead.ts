@@ -40,7 +40,7 @@ export async function* resumed<T>(
     const { client } = connection
     let inbox: Inbox<T> | undefined
     try {
-      inbox = new Inbox(open(client.api), { limit: AHEAD, atLimit: 'pause' })
+      inbox = new Inbox(open(client.api), { limit: AHEAD, kind: 'read' })
       for (;;) {
         const delivery = await inbox.take(timing.attemptMs)
         if (!delivery) return

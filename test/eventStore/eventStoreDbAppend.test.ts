@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { EventStoreUnavailable } from '../../src/eventStore/eventStore.ts'
 import type { Fault } from '../support/esdb/faults.ts'
 import { anEvent, aServer, aStore, events, idsOf } from '../support/esdb/harness.ts'
-import { startTcpProxy } from '../support/tcpProxy.ts'
+import { startTcpProxy } from '../support/esdb/proxy.ts'
 
 const aStream = () => `session-acme_${randomUUID()}`
 
@@ -16,6 +16,7 @@ describe('an append on EventStoreDB', () => {
     { kind: 'doneLate', ms: 500 },
     { kind: 'loseAnswer' },
     { kind: 'withholdAnswer' },
+    { kind: 'answerTwice' },
     { kind: 'fail' },
     { kind: 'fail', code: 13, message: 'Unexpected internal error' },
     { kind: 'fail', code: 4, message: 'Deadline exceeded' },
@@ -51,6 +52,21 @@ describe('an append on EventStoreDB', () => {
     expect(await slow).toEqual({ ok: false, actual: 0 })
   })
 
+  test('is known by the stream itself when the server takes its repeat for a conflict', async () => {
+    const server = await aServer()
+    const [ours, theirs] = [await aStore(server), await aStore(server)]
+    const stream = aStream()
+    const batch = events(3)
+    server.faults.inject('append', { kind: 'loseAnswer' })
+    server.faults.inject('append', { kind: 'forgetIds' })
+    const answer = await ours.append(stream, batch, 'no_stream')
+    expect(answer).toEqual({ ok: true, revision: 2, position: await ours.head() })
+    await theirs.append(stream, [anEvent()], 2)
+    server.faults.inject('append', { kind: 'fail' })
+    server.faults.inject('append', { kind: 'forgetIds' })
+    expect(await ours.append(stream, events(1), 2)).toEqual({ ok: false, actual: 3 })
+  })
+
   test('is answered alike again later, also after others appended', async () => {
     const server = await aServer()
     const store = await aStore(server)
@@ -79,7 +95,10 @@ describe('an append on EventStoreDB', () => {
   test('gets through on a new connection when the old one is half-open', async () => {
     const server = await aServer()
     const proxy = await startTcpProxy(server.port)
-    const store = await aStore({ connectionString: `esdb://127.0.0.1:${proxy.port}?tls=false` })
+    const connectionString = `esdb://127.0.0.1:${proxy.port}?tls=false`
+    const store = await aStore({ connectionString })
+    // gRPC shares a connection between clients of one process: this one holds on to it.
+    const idle = await aStore({ connectionString })
     const stream = aStream()
     await store.append(stream, [anEvent()], 'no_stream')
     proxy.blackhole()
@@ -87,7 +106,7 @@ describe('an append on EventStoreDB', () => {
     expect(await store.append(stream, [anEvent()], 0)).toMatchObject({ ok: true, revision: 1 })
     expect(Date.now() - began).toBeLessThan(2_000)
     expect(await idsOf(store.read(stream))).toHaveLength(2)
-    await store.close()
+    await Promise.all([store.close(), idle.close()])
     await proxy.stop()
   })
 
@@ -183,7 +202,7 @@ describe('the engine', () => {
   test('refuses everything once it is closed, and what was pending', async () => {
     const server = await aServer()
     const store = await aStore(server)
-    server.faults.inject('append', { kind: 'stall' })
+    server.faults.inject('append', { kind: 'stall' }, Number.POSITIVE_INFINITY)
     const pending = store.append(aStream(), [anEvent()], 'no_stream')
     const refused = expect(pending).rejects.toThrow(EventStoreUnavailable)
     await new Promise((resolve) => setTimeout(resolve, 50))

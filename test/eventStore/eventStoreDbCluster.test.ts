@@ -71,7 +71,11 @@ describe('a cluster of EventStoreDB', () => {
     const store = await aStore({ connectionString: `${connectionString}&maxDiscoverAttempts=2` })
     const watched = watch(store)
     for (const node of nodes) node.faults.inject('gossip', { kind: 'fail' }, Number.POSITIVE_INFINITY)
+    await watched.until(() => watched.told.length > 0)
+    // The client looks for the cluster, in vain, when a call on its old channel breaks too: nobody awaits what it does then.
+    for (const node of nodes) node.faults.inject('append', { kind: 'fail' })
     const appends = Array.from({ length: 20 }, () => store.append(aStream(), [anEvent()], 'no_stream'))
+    await new Promise((resolve) => setTimeout(resolve, 30))
     for (let times = 0; times < 8; times += 1) {
       for (const node of nodes) node.dropConnections()
       await new Promise((resolve) => setTimeout(resolve, 50))

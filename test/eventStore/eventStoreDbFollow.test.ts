@@ -95,11 +95,21 @@ describe('following EventStoreDB', () => {
   }, async () => {
     const server = await aServer()
     const store = await aStore(server)
-    const watched = watch(store, { each: () => new Promise((resolve) => setTimeout(resolve, 30)) })
+    let busy = Promise.resolve()
+    const watched = watch(store, { each: () => busy })
     await watched.until(() => server.subscriptions() === 1)
+    let free = () => {}
+    busy = new Promise((resolve) => {
+      free = resolve
+    })
     const written = await write(store, 60, 200)
+    // It ends its subscription itself, rather than hold everything or be dropped.
+    await watched.until(() => server.subscriptions() === 0)
+    busy = Promise.resolve()
+    free()
     await watched.until(() => watched.events.length === 12_000, 15_000)
     expect(ids(watched)).toEqual(written)
+    expect(server.subscribed()).toBe(2)
   })
 
   test('goes on when the server stands still for a while', async () => {
@@ -128,6 +138,9 @@ describe('following EventStoreDB', () => {
     const older = await aServer({ port: server.port })
     await write(await aStore(older), 1)
     await watched.until(() => messages.some((message) => message.includes('set back')))
+    await watched.until(() => older.subscriptions() === 1)
+    await write(await aStore(older), 1)
+    await new Promise((resolve) => setTimeout(resolve, 50))
     expect(ids(watched)).toEqual(before)
     const through = watched.told.map((told) => told.through)
     expect(through).toEqual([...through].sort(comparePositions))
@@ -136,16 +149,19 @@ describe('following EventStoreDB', () => {
   test('passes over events of the server and of other applications', async () => {
     const server = await aServer()
     const store = await aStore(server)
-    const foreign = (type: string) => ({
+    const foreign = (type: string, metadata = '', contentType = 'application/json') => ({
       id: randomUUID(),
       type,
-      contentType: 'application/json',
+      contentType,
       data: Buffer.from('{}'),
-      metadata: Buffer.from(''),
+      metadata: Buffer.from(metadata),
     })
     server.log.append('$stats-0.0.0.0:2113', [foreign('$statsCollected')], 'any')
     server.log.append('orders', [foreign('OrderPlaced')], 'any')
     server.log.append('order-eu_17', [foreign('OrderPlaced')], 'any')
+    const tenant = JSON.stringify({ tenant: 'acme' })
+    server.log.append('$ce-acme_1', [foreign('$>', tenant)], 'any')
+    server.log.append('session-acme_1', [foreign('Photo', tenant, 'application/octet-stream')], 'any')
     const written = await write(store, 1)
     server.log.append('orders', [foreign('OrderPaid')], 'any')
     const watched = watch(store)

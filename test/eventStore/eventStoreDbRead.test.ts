@@ -82,7 +82,12 @@ describe('reading from EventStoreDB', () => {
       for await (const page of store.readAll({ pageSize: 10 })) if (page.length === 10) break
       server.dropConnections()
     }
+    for (let times = 0; times < 10; times += 1) {
+      for await (const event of store.read(stream)) if (event.revision === 3) break
+      for await (const page of store.readAll({ pageSize: 10 })) if (page.length === 10) break
+    }
     expect(await idsOf(store.read(stream, { from: 4_990 }))).toHaveLength(10)
+    await expect.poll(() => server.reading()).toBe(0)
   })
 
   test('keeps data and metadata as they were given', async () => {

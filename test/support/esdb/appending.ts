@@ -48,8 +48,8 @@ export function append(node: Node) {
       if (!events.every((event) => event !== undefined)) return callback(badId())
       let verdict: Verdict | undefined
       node.meet('append', call.getPeer(), {
-        perform: () => {
-          verdict = node.log.append(stream, events, expected)
+        perform: (forgetIds) => {
+          verdict = forgetIds ? conflict(node, stream, expected) : node.log.append(stream, events, expected)
         },
         answer: () => {
           if (call.cancelled) return
@@ -85,8 +85,8 @@ export function batchAppend(node: Node) {
       if (!events.every((event) => event !== undefined)) return void call.emit('error', badId())
       let verdict: Verdict | undefined
       node.meet('append', call.getPeer(), {
-        perform: () => {
-          verdict = node.log.append(stream, events, expected)
+        perform: (forgetIds) => {
+          verdict = forgetIds ? conflict(node, stream, expected) : node.log.append(stream, events, expected)
         },
         answer: () => {
           if (!call.cancelled) call.write(batchResponse(verdict!, stream).setCorrelationId(correlation))
@@ -119,6 +119,11 @@ function batchResponse(verdict: Verdict, stream: string): BatchAppendResp {
       .setCurrentRevision(String(verdict.revision))
       .setPosition(new shared.AllStreamPosition().setCommitPosition(position).setPreparePosition(position)),
   )
+}
+
+function conflict(node: Node, stream: string, expected: Expected): Verdict {
+  const last = (node.log.stream(stream)?.events.length ?? 0) - 1
+  return { kind: 'wrongExpected', expected, current: last < 0 ? 'no_stream' : last }
 }
 
 function badId(): ServiceError {

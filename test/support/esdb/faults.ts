@@ -12,6 +12,10 @@ export type Fault =
   | { readonly kind: 'loseAnswer' }
   /** Done, and never answered. */
   | { readonly kind: 'withholdAnswer' }
+  /** Done, and answered twice. */
+  | { readonly kind: 'answerTwice' }
+  /** A repeat is taken for a conflict, as by a server whose index has not caught up. */
+  | { readonly kind: 'forgetIds' }
   /** Refused with a gRPC status; UNAVAILABLE (14) unless told. */
   | { readonly kind: 'fail'; readonly code?: number; readonly message?: string }
   /** Refused as a node that is not the leader. */

@@ -23,6 +23,9 @@ export class Node {
   /** Nothing is answered while it is set: the process is as good as stopped, its sockets open. */
   frozen = false
   stopped = false
+  /** Subscriptions ever made, and reads that are open. */
+  subscribed = 0
+  reading = 0
 
   constructor(log: EventLog) {
     this.log = log
@@ -46,7 +49,11 @@ export class Node {
   meet(
     operation: Operation,
     peer: string,
-    call: { perform: () => void; answer: () => void; refuse: (error: ServiceError) => void },
+    call: {
+      perform: (forgetIds?: boolean) => void
+      answer: () => void
+      refuse: (error: ServiceError) => void
+    },
   ): void {
     if (this.frozen) return
     const fault = this.faults.take(operation)
@@ -80,6 +87,15 @@ export class Node {
         return
       case 'withholdAnswer':
         call.perform()
+        return
+      case 'answerTwice':
+        call.perform()
+        call.answer()
+        call.answer()
+        return
+      case 'forgetIds':
+        call.perform(true)
+        call.answer()
         return
       case 'fail':
       case 'notLeader':

@@ -32,6 +32,9 @@ export function tooSlow() {
   return rpcError(10, 'Consumer too slow to handle event while live. Client resubscription required.')
 }
 
+/** Messages written ahead of the network. */
+export const WRITTEN_AHEAD = 256
+
 /** Waits for room in the call's buffer, or its end. */
 export function drained(call: ReadCall): Promise<void> {
   return new Promise((resolve) => {

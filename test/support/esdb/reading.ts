@@ -3,7 +3,7 @@ import type { Recorded } from './log.ts'
 import { readEvent, rpcError, streamIdentifier, streamNameOf } from './messages.ts'
 import { type Node, refusal } from './node.ts'
 import { streams } from './proto.ts'
-import { type Cut, cutOff, drained, type ReadCall, type ReadOptions } from './readCall.ts'
+import { type Cut, cutOff, drained, type ReadCall, type ReadOptions, WRITTEN_AHEAD } from './readCall.ts'
 import { Subscriber } from './subscriber.ts'
 
 /** `Streams.Read`: one stream or all, either way, or a subscription to either. */
@@ -20,6 +20,8 @@ export function read(node: Node) {
         return node.reset(call.getPeer())
       case 'stall':
       case 'withholdAnswer':
+      case 'answerTwice':
+      case 'forgetIds':
         return
       case 'fail':
       case 'notLeader':
@@ -46,9 +48,16 @@ export function read(node: Node) {
 
 function start(node: Node, call: ReadCall, options: ReadOptions, cut: Cut | undefined): void {
   if (options.hasSubscription()) {
+    node.subscribed += 1
     const subscriber = new Subscriber(node, call, options, cut)
     void subscriber.run()
-  } else void answerRead(node, call, options, cut)
+    return
+  }
+  node.reading += 1
+  call.on('close', () => {
+    node.reading -= 1
+  })
+  void answerRead(node, call, options, cut)
 }
 
 async function answerRead(
@@ -74,7 +83,8 @@ async function answerRead(
   for (const event of chosen(node, options, stream)) {
     if (call.cancelled || call.destroyed) return
     if (cut && written === cut.events) return cutOff(node, call, cut.kind)
-    if (!call.write(readEvent(event))) await drained(call)
+    call.write(readEvent(event))
+    if (call.writableLength >= WRITTEN_AHEAD) await drained(call)
     written += 1
   }
   call.end()

@@ -24,6 +24,10 @@ export interface EsdbServer {
   readonly faults: Faults
   /** Subscriptions open now. */
   subscriptions(): number
+  /** Subscriptions ever made. */
+  subscribed(): number
+  /** Reads open now. */
+  reading(): number
   /** Cuts every open subscription: cleanly, as too slow, silently or with its connection. */
   cutSubscriptions(how: 'end' | 'tooSlow' | 'silent' | 'drop'): void
   /** Resets every connection. */
@@ -86,6 +90,8 @@ export async function startEsdbServer(options: EsdbServerOptions = {}): Promise<
     log: node.log,
     faults: node.faults,
     subscriptions: () => node.subscribers.size,
+    subscribed: () => node.subscribed,
+    reading: () => node.reading,
     cutSubscriptions: (how) => {
       const kind: Cut['kind'] = cuts[how]
       for (const subscriber of [...node.subscribers]) subscriber.cut(kind)

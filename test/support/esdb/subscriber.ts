@@ -2,7 +2,7 @@ import type { Recorded } from './log.ts'
 import { readEvent, streamNameOf } from './messages.ts'
 import type { Node } from './node.ts'
 import { streams } from './proto.ts'
-import { type Cut, cutOff, type ReadCall, type ReadOptions, tooSlow } from './readCall.ts'
+import { type Cut, cutOff, type ReadCall, type ReadOptions, tooSlow, WRITTEN_AHEAD } from './readCall.ts'
 
 /** Events that a live subscriber may lag behind before the server drops it, and how long it may take to make room. */
 const MAX_LAG_LIVE = 32
@@ -77,7 +77,8 @@ export class Subscriber {
         this.cut(kind)
         return true
       }
-      room = this.#call.write(readEvent(event))
+      this.#call.write(readEvent(event))
+      room = this.#call.writableLength < WRITTEN_AHEAD
       this.#sent += 1
     }
     this.#next += 1
@@ -94,7 +95,7 @@ export class Subscriber {
   async #room(live: boolean): Promise<void> {
     const since = Date.now()
     while (this.#open() && this.#call.writableNeedDrain) {
-      const lag = this.#events.length - this.#next
+      const lag = this.#events.length - this.#next + this.#call.writableLength
       if (live && lag > MAX_LAG_LIVE && Date.now() - since >= PATIENCE_MS) {
         this.#call.emit('error', tooSlow())
         return
