@@ -3,7 +3,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { answerFormats } from './answerFormats.ts'
 import type { InputFault } from './decider.ts'
 import { compilePattern } from './pattern.ts'
-import { deeperThan, escaped, type Schema, unfoldedSize, valuesIn } from './schemaTree.ts'
+import { schemaErrors } from './schemaErrors.ts'
+import { deeperThan, type Schema, unfoldedSize, valuesIn } from './schemaTree.ts'
 
 /** What is checked of an answer at most, in values of the answer times values of the schema. */
 const MAX_WORK = 20_000_000
@@ -12,7 +13,6 @@ const MAX_THOROUGH_WORK = 1_000_000
 /** What patterns may take in an answer, in characters times steps of the pattern. */
 const MAX_PATTERN_WORK = 10_000_000
 const MAX_DEPTH = 100
-const MAX_FAULTS = 100
 
 /** A step's JSON Schema, compiled at its first use. */
 export interface AnswerSchema {
@@ -26,12 +26,12 @@ export function planAnswerSchema(schema: Schema): AnswerSchema {
   const thorough = once(() => compileSchema(schema, true))
   return {
     faults(data) {
-      if (deeperThan(data, MAX_DEPTH)) return [fault('', `is nested deeper than ${MAX_DEPTH} levels`)]
+      if (deeperThan(data, MAX_DEPTH)) return [tooMuch(`is nested deeper than ${MAX_DEPTH} levels`)]
       const work = valuesIn(data) * size()
-      if (work > MAX_WORK) return [fault('', 'is too large to be checked against this schema')]
+      if (work > MAX_WORK) return [tooMuch('is too large to be checked against this schema')]
       const errors = quick()(data)
       if (errors.length === 0) return []
-      return inputFaults(work > MAX_THOROUGH_WORK ? errors : thorough()(data))
+      return schemaErrors(work > MAX_THOROUGH_WORK ? errors : thorough()(data), '/data')
     },
   }
 }
@@ -101,35 +101,8 @@ function canonical(value: unknown): string {
   return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join()}}`
 }
 
-function inputFaults(errors: readonly ErrorObject[]): InputFault[] {
-  const telling = errors.filter(({ keyword }) => keyword !== 'if')
-  const faults = new Map<string, InputFault>()
-  for (const error of telling.length > 0 ? telling : errors) {
-    if (faults.size === MAX_FAULTS) break
-    const member = memberNamed(error)
-    const pointer = member === undefined ? error.instancePath : `${error.instancePath}/${escaped(member)}`
-    const found = fault(pointer, detail(error))
-    faults.set(`${pointer} ${found.detail}`, found)
-  }
-  return [...faults.values()]
-}
-
-/** The member that a fault of an object is about: faults of what is missing or too much point at it, not at the object. */
-function memberNamed({ params }: ErrorObject): string | undefined {
-  return (
-    params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty ?? params.propertyName
-  )
-}
-
-function detail({ keyword, message, params }: ErrorObject): string {
-  const text = message ?? keyword
-  if (keyword !== 'enum' && keyword !== 'const') return text
-  const allowed = JSON.stringify(keyword === 'enum' ? params.allowedValues : params.allowedValue)
-  return allowed.length <= 300 ? `${text}: ${allowed}` : text
-}
-
-function fault(pointer: string, text: string): InputFault {
-  return { pointer: `/data${pointer}`, detail: text }
+function tooMuch(detail: string): InputFault {
+  return { pointer: '/data', detail }
 }
 
 function once<T>(make: () => T): () => T {

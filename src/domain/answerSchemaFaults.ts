@@ -2,6 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { compileSchema } from './answerSchema.ts'
 import type { InputFault } from './decider.ts'
 import { compilePattern } from './pattern.ts'
+import { schemaErrors } from './schemaErrors.ts'
 import { deeperThan, escaped, referencesIn, type Schema, subschemas, unfoldedSize } from './schemaTree.ts'
 
 const MAX_BYTES = 65_536
@@ -29,7 +30,10 @@ export function answerSchemaFaults(schema: Schema, pointer: string): InputFault[
   }
   if (!meta.validateSchema(schema as object)) {
     const errors = meta.errors ?? []
-    return errors.slice(0, 100).map(({ instancePath, message }) => at(instancePath, `${message}`))
+    return schemaErrors(
+      errors.filter(({ keyword }) => keyword !== 'anyOf'),
+      pointer,
+    )
   }
   const target = referencesIn(schema)
   const faults = [...subschemas({ pointer: '', schema })].flatMap((placed) =>

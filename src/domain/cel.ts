@@ -42,8 +42,6 @@ function evaluate(run: (bindings: object) => unknown, bindings: object): CelOutc
   try {
     const value = withinBudget(() => run({ __proto__: null, ...bindings }))
     return isCelError(value) ? { failure: message(value) } : { value: value as CelValue }
-  } catch (error) {
-    return { failure: message(error as Error) }
   } finally {
     Error.stackTraceLimit = stackTraceLimit
   }

@@ -22,7 +22,6 @@ export interface Checked {
 
 /** Loops in loops: one in another, and no deeper, since each level multiplies the work. */
 const MAX_LOOPS = 2
-const OPTIONALS = new Set(['_?._', '_[?_]'])
 
 /**
  * Type-checks an expression, which the library does not (its checker knows constants and names only), and puts a bound round every
@@ -57,11 +56,10 @@ export function checkExpression(
       }
       case 'listExpr':
         for (const element of expr.value.elements) inner(element)
-        return expr.value.optionalIndices.length > 0 ? fault('optional elements are not known here') : 'list'
+        return 'list'
       case 'structExpr':
         if (expr.value.messageName !== '') return fault(`no type ${expr.value.messageName}`)
         for (const entry of expr.value.entries) {
-          if (entry.optionalEntry) fault('optional entries are not known here')
           if (entry.keyKind.case === 'mapKey') inner(entry.keyKind.value)
           inner(entry.value)
         }
@@ -141,7 +139,6 @@ export function checkExpression(
     args: readonly Expression[],
     inner: (child: Expression | undefined) => Kind,
   ): Kind {
-    if (OPTIONALS.has(name)) return fault('optional members are not known here; use has()')
     const self = target === undefined ? undefined : inner(target)
     const given = args.map(inner)
     switch (name) {
