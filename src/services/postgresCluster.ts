@@ -34,8 +34,10 @@ export async function ensureCluster(
   durable: boolean,
 ): Promise<void> {
   const parent = dirname(cluster)
+  // An initdb whose starter was killed may still be writing there, for a moment longer.
   for (const name of await readdir(parent))
-    if (name.startsWith('postgres.new-')) await rm(join(parent, name), { recursive: true })
+    if (name.startsWith('postgres.new-'))
+      await rm(join(parent, name), { recursive: true, maxRetries: 20, retryDelay: 50 })
   if (existsSync(cluster)) {
     const version = await readFile(join(cluster, 'PG_VERSION'), 'utf8').catch(() => '')
     if (version.trim() === String(binaries.major)) return
