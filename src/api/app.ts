@@ -1,6 +1,8 @@
 import fastifyCors from '@fastify/cors'
 import { type FastifyInstance, type FastifyPluginAsync, fastify, LogController } from 'fastify'
+import { createEstimates } from '../commands/estimates.ts'
 import { createSessions } from '../commands/sessions.ts'
+import { createStatistics } from '../projections/statistics.ts'
 import { createLogWait } from './after.ts'
 import { requireTokens } from './authHook.ts'
 import { correlationIdOf } from './correlation.ts'
@@ -15,7 +17,9 @@ import { describeRoutes } from './openapi.ts'
 import { sendProblem } from './problem.ts'
 import { countUnderWay, limitRates } from './rateLimitHook.ts'
 import { secureHeaders } from './securityHeaders.ts'
+import { sessionListRoutes } from './sessionListRoutes.ts'
 import { sessionRoutes } from './sessionRoutes.ts'
+import { statisticsRoutes } from './statisticsRoutes.ts'
 import { stepRoutes } from './stepRoutes.ts'
 import { validatorCompiler } from './validation.ts'
 
@@ -60,10 +64,14 @@ export async function buildApp(
   measure(app, deps)
   const document = describeRoutes(app)
 
-  const sessions = createSessions(deps)
-  const waitForLog = createLogWait(deps.store)
-  const shared = { ...deps, sessions, waitForLog }
+  const { store, pool, readModels } = deps
+  const statistics = createStatistics(pool, () => (readModels.active ? readModels.position('sessions') : ''))
+  const estimates = createEstimates((tenant, flowId) => statistics.stepMedians(tenant, flowId))
+  const sessions = createSessions({ ...deps, estimates })
+  const shared = { ...deps, sessions, statistics, waitForLog: createLogWait(store) }
   await app.register(sessionRoutes(shared))
+  await app.register(sessionListRoutes(shared))
+  await app.register(statisticsRoutes(shared))
   await app.register(stepRoutes(shared))
   await app.register(flowRoutes(shared))
   await app.register(healthRoutes(deps))

@@ -2,7 +2,6 @@ import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { Flows } from '../commands/flows.ts'
 import type { Handle } from '../commands/handle.ts'
-import type { Estimates } from '../commands/sessions.ts'
 import type { Config } from '../config.ts'
 import type { Position } from '../domain/position.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
@@ -25,8 +24,6 @@ export interface AppDependencies {
   readonly metrics: Metrics
   /** Without it nobody is counted. */
   readonly rateLimiter?: RateLimiter
-  /** Measured medians of steps; without it their estimates count. */
-  readonly estimates?: Estimates
   readonly now: () => Date
   /** True while the process goes down: readiness says no, so that no new work is sent here. */
   readonly draining?: () => boolean
@@ -36,6 +33,10 @@ export interface AppDependencies {
 export interface ReadModels {
   waitFor(name: string, position: Position, timeoutMs: number): Promise<Caught>
   status(): Promise<readonly ReadModelStatus[]>
+  /** How far a read model is, as this process knows. */
+  position(name: string): Position
+  /** Whether it is this process that projects, and so knows at once. */
+  readonly active: boolean
 }
 
 export type Caught =

@@ -4,11 +4,9 @@ import type { Facts, SessionCommand } from '../domain/sessionCommands.ts'
 import type { SessionEvent } from '../domain/sessionEvents.ts'
 import type { SessionState } from '../domain/sessionState.ts'
 import { sessionAggregate } from './aggregates.ts'
+import type { Estimates } from './estimates.ts'
 import type { Flows } from './flows.ts'
 import type { CommandContext, Handle, Loaded, Outcome } from './handle.ts'
-
-/** Measured medians of a flow's steps in seconds, by step. */
-export type Estimates = (tenant: string, flowId: string) => Promise<ReadonlyMap<string, number>>
 
 export type SessionOutcome = Outcome<SessionState, SessionEvent>
 
@@ -47,17 +45,17 @@ export function createSessions(deps: {
 }): Sessions {
   const { handle, flows } = deps
 
-  const published = (tenant: string, { flowId, flowVersion }: SessionState) =>
-    flows.peek(tenant, flowId, flowVersion) ?? flows.find(tenant, flowId, flowVersion)
-
   async function flowOf(tenant: string, session: SessionState): Promise<CompiledFlow> {
-    const found = await published(tenant, session)
+    const { flowId, flowVersion } = session
+    const found = flows.peek(tenant, flowId, flowVersion) ?? (await flows.find(tenant, flowId, flowVersion))
     return found?.flow ?? unknownFlow(session)
   }
 
-  async function facts(tenant: string, flow: CompiledFlow, at: string): Promise<Facts> {
-    const estimates = await deps.estimates?.(tenant, flow.id)
-    return estimates ? { flow, at, estimates } : { flow, at }
+  function facts(tenant: string, flow: CompiledFlow, at: string): Facts | Promise<Facts> {
+    const estimates = deps.estimates?.(tenant, flow.id)
+    if (!estimates) return { flow, at }
+    if (estimates instanceof Promise) return estimates.then((estimates) => ({ flow, at, estimates }))
+    return { flow, at, estimates }
   }
 
   return {
@@ -80,9 +78,14 @@ export function createSessions(deps: {
         sessionAggregate,
         id,
         context,
-        async (state, at) => {
+        (state, at) => {
           if (state.status === 'none') return sessionUnknown
-          return make(await facts(context.tenant, await flowOf(context.tenant, state), at), state)
+          const { tenant } = context
+          const flow = flows.peek(tenant, state.flowId, state.flowVersion)?.flow
+          const known = flow
+            ? facts(tenant, flow, at)
+            : flowOf(tenant, state).then((flow) => facts(tenant, flow, at))
+          return known instanceof Promise ? known.then((facts) => make(facts, state)) : make(known, state)
         },
         (state) => (state.status !== 'none' && !mayKnow(state) ? sessionUnknown : undefined),
       ),

@@ -8,6 +8,8 @@ import { createCommandKeys } from '../../src/commands/commandKeys.ts'
 import { createFlows } from '../../src/commands/flows.ts'
 import { createHandle } from '../../src/commands/handle.ts'
 import { createPostgresEventStore } from '../../src/eventStore/postgres.ts'
+import { readModelAliases, readModels } from '../../src/projections/readModels.ts'
+import { createProjectionRunner } from '../../src/projections/runner.ts'
 import { createMetrics } from '../../src/services/metrics.ts'
 import { Client } from './client.ts'
 
@@ -21,7 +23,7 @@ export interface ApiNode {
   stop(): Promise<void>
 }
 
-/** The HTTP service on a real port and a real database, without what runs beside it. */
+/** The HTTP service with its read models on a real port and a real database; any part may be another. */
 export async function startApiNode(
   connectionString: string,
   more: Partial<AppDependencies> = {},
@@ -32,13 +34,22 @@ export async function startApiNode(
   pool.on('error', () => {})
   const commandKeys = await createCommandKeys({ connectionString, relaxed: true })
   const metrics = createMetrics()
+  const runner = createProjectionRunner({
+    store,
+    connectionString,
+    projections: readModels,
+    aliases: readModelAliases,
+    logger,
+  })
+  await runner.start()
+  metrics.watchProjections(() => runner.status())
   const deps: AppDependencies = {
     config: {},
     store,
     handle: createHandle({ store, commandKeys, metrics }),
     flows: createFlows(store),
     pool,
-    readModels: { waitFor: async () => ({ ok: true }), status: async () => [] },
+    readModels: runner,
     verifyToken: createTokenVerifier({ jwtSecret }),
     logger,
     metrics,
@@ -55,6 +66,7 @@ export async function startApiNode(
     client: (tenant, sub, ...roles) => Client.as({ url, jwtSecret }, tenant, sub, ...roles),
     async stop() {
       await app.close()
+      await runner.stop()
       await Promise.all([store.close(), commandKeys.close(), pool.end()])
     },
   }
