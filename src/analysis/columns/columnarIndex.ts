@@ -4,6 +4,7 @@ import { AttributeColumn } from './attributeColumn.ts'
 import { EventCodes } from './eventCodes.ts'
 import { Growable, sharedFloat64, sharedUint32 } from './growable.ts'
 import { PropertyColumn } from './propertyColumn.ts'
+import type { Run } from './run.ts'
 import { type LiveRun, RunSet } from './runSet.ts'
 import { StringTable } from './stringTable.ts'
 import { Users } from './users.ts'
@@ -129,7 +130,7 @@ export class ColumnarIndex {
   }
 
   /** Puts back what a file held. */
-  restore(state: { position: Position; oldest: number; newest: number; run: LiveRun | null }): void {
+  restore(state: { position: Position; oldest: number; newest: number; run: Run | null }): void {
     this.position = state.position
     this.oldest = state.oldest
     this.newest = state.newest
@@ -139,10 +140,10 @@ export class ColumnarIndex {
   }
 
   /** Brings everything into one run, for a file. */
-  compact(): LiveRun | null {
+  compact(): Run | null {
     this.#seal()
     this.runSet.mergeAll(this.sessions.size)
-    return this.runSet.live()[0] ?? null
+    return this.runSet.runs[0] ?? null
   }
 
   #seal(): void {

@@ -8,8 +8,13 @@ export class PropertyColumn {
   readonly code = new Growable(sharedInt32)
 
   record(row: number, value: unknown): void {
+    this.restore(row, this.dictionary.add(value))
+  }
+
+  /** As `record`, of a code that the dictionary holds already. */
+  restore(row: number, code: number): void {
     this.row.push(row)
-    this.code.push(this.dictionary.add(value))
+    this.code.push(code)
   }
 
   /** The code of each of `rows` rows, MISSING where an event has no such property. */
