@@ -61,7 +61,13 @@ export function readCursor(
 function fits(part: unknown, shape: CursorPart): boolean {
   if (shape === 'integer') return Number.isSafeInteger(part)
   if (typeof part !== 'string' || part.includes('\u0000')) return false
-  return shape === 'string' || /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(part)
+  return shape === 'string' || isTime(part)
+}
+
+/** A time that there is: not the 31st of February. */
+function isTime(text: string): boolean {
+  const date = new Date(text)
+  return !Number.isNaN(date.getTime()) && date.toISOString() === text && text.length === 24
 }
 
 /** A page out of what was found, one more than `limit` being asked for to see whether there is a next. */
