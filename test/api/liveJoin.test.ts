@@ -1,0 +1,108 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type LiveHub, startHub } from '../../src/api/liveHub.ts'
+import { joinSession, type Sink } from '../../src/api/liveJoin.ts'
+import type { EventStore } from '../../src/eventStore/eventStore.ts'
+import { createPostgresEventStore } from '../../src/eventStore/postgres.ts'
+import { freshDatabase, type TestDatabase } from '../support/database.ts'
+import { record, signal } from '../support/log.ts'
+
+let database: TestDatabase
+let store: EventStore
+let hub: LiveHub
+
+beforeAll(async () => {
+  database = await freshDatabase()
+  store = await createPostgresEventStore({ connectionString: database.connectionString })
+  hub = startHub({ store, progressFrame: async () => undefined, onError: console.error })
+})
+
+afterAll(async () => {
+  await hub.stop()
+  await store.close()
+  await database.drop()
+})
+
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
+
+/** Takes its time for each frame of the history. */
+function slowSink(ms: number) {
+  const seqs: number[] = []
+  const take = (bytes: Buffer) => seqs.push(JSON.parse(String(bytes)).seq)
+  const sink: Sink = {
+    send: (bytes) => take(bytes) > 0,
+    async sendPaced(bytes) {
+      take(bytes)
+      await delay(ms)
+      return true
+    },
+  }
+  return { seqs, sink }
+}
+
+function joinSlowly(session: string, ms: number) {
+  const { seqs, sink } = slowSink(ms)
+  const errors: unknown[] = []
+  let caughtUpAt: number | undefined
+  const join = joinSession({
+    store,
+    hub,
+    sink,
+    stream: `session-acme_${session}`,
+    sessionId: session,
+    after: -1,
+    onJoined: () => {},
+    onCaughtUp: () => {
+      caughtUpAt = join.sent
+    },
+    onError: (error) => errors.push(error),
+  })
+  return { join, seqs, errors, caughtUpAt: () => caughtUpAt }
+}
+
+test('what is appended while a slow client reads the history is read too before it goes live', async () => {
+  await record(
+    store,
+    'acme',
+    'slow',
+    range(0, 29).map(() => signal('old')),
+  )
+  const { join, seqs, errors, caughtUpAt } = joinSlowly('slow', 4)
+  for (let i = 0; i < 20; i++) {
+    await record(store, 'acme', 'slow', [signal('meanwhile')])
+    await delay(3)
+  }
+  await expect.poll(() => caughtUpAt()).toBeDefined()
+  const from = caughtUpAt()!
+  await record(store, 'acme', 'slow', [signal('live'), signal('live')])
+  await expect.poll(() => seqs.at(-1)).toBe(51)
+  expect(seqs).toEqual(range(0, 51))
+  expect(from).toBeGreaterThanOrEqual(30)
+  expect(errors).toEqual([])
+  join.leave()
+})
+
+test('what is appended with the last page on its way is not lost when nothing comes after it', async () => {
+  await record(
+    store,
+    'acme',
+    'last',
+    range(0, 9).map(() => signal('old')),
+  )
+  const { join, seqs } = joinSlowly('last', 10)
+  await expect.poll(() => seqs.length, { interval: 5 }).toBeGreaterThan(5)
+  await record(store, 'acme', 'last', [signal('the last one')])
+  await expect.poll(() => seqs.at(-1)).toBe(10)
+  expect(seqs).toEqual(range(0, 10))
+  join.leave()
+})
+
+test('after leaving nothing more is sent', async () => {
+  await record(store, 'acme', 'left', [signal('a')])
+  const { join, seqs } = joinSlowly('left', 0)
+  await expect.poll(() => seqs).toEqual([0])
+  join.leave()
+  await record(store, 'acme', 'left', [signal('b')])
+  await delay(50)
+  expect(seqs).toEqual([0])
+})
