@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
-import type { Generation } from './checkpoint.ts'
+import { type Generation, generations } from './checkpoint.ts'
 import { type Family, type Model, tableName } from './family.ts'
 import type { AnyTable, ColumnType } from './projection.ts'
 import { allColumns, qualified, quotedKey } from './sql.ts'
@@ -29,7 +29,7 @@ export interface Content {
 
 const EXAMPLES = 5
 
-/** Two generations of the same version, row by row. Each side is read in its own session and in constant memory. */
+/** Two generations of the same version. Each side is read in its own session and in constant memory. */
 export async function compareGenerations(
   family: Family,
   oldClient: pg.ClientBase,
@@ -38,80 +38,78 @@ export async function compareGenerations(
   fresh: Generation,
 ): Promise<Comparison> {
   const models: ModelComparison[] = []
-  for (const model of family.models)
-    models.push(
-      await compareTables(
-        model,
-        lines(oldClient, model, old.generation),
-        lines(newClient, model, fresh.generation),
-      ),
-    )
+  for (const model of family.models) {
+    const [before, after] = await Promise.all([
+      contentOf(oldClient, model, old.generation),
+      contentOf(newClient, model, fresh.generation),
+    ])
+    models.push({
+      name: model.name,
+      rows: { old: before.rows, new: after.rows },
+      hash: { old: before.hash, new: after.hash },
+      ...(before.hash === after.hash
+        ? { different: 0, examples: [] }
+        : await differences(
+            model.table,
+            lines(oldClient, model, old.generation),
+            lines(newClient, model, fresh.generation),
+          )),
+    })
+  }
   return { equal: models.every(({ different }) => different === 0), models }
 }
 
 /** What a generation's table holds, as one hash: equal hashes are equal tables, byte for byte. */
 export async function contentOf(client: pg.ClientBase, model: Model, generation: number): Promise<Content> {
   const hash = createHash('sha256')
-  let rows = 0
-  for await (const line of lines(client, model, generation)) {
-    hash.update(`${line}\n`)
-    rows += 1
-  }
-  return { rows, hash: hash.digest('hex') }
+  const stream = content(client, model, generation)
+  for await (const chunk of stream) hash.update(chunk as Buffer)
+  return { rows: stream.rowCount, hash: hash.digest('hex') }
 }
 
-/** A merge of two ordered tables. */
-async function compareTables(
-  { name, table }: Model,
+/** A merge of two ordered tables: which rows differ or are on one side only. */
+async function differences(
+  table: AnyTable,
   old: AsyncGenerator<string>,
   fresh: AsyncGenerator<string>,
-): Promise<ModelComparison> {
+): Promise<Pick<ModelComparison, 'different' | 'examples'>> {
   const compare = keyComparison(table)
-  const sides = { old: createHash('sha256'), new: createHash('sha256') }
-  const rows = { old: 0, new: 0 }
   const examples: string[] = []
   let different = 0
   const differs = (line: string) => {
     different += 1
     if (examples.length < EXAMPLES) examples.push(keyOf(line, table).join(' '))
   }
-  const next = async (side: 'old' | 'new') => {
-    const { value, done } = await (side === 'old' ? old : fresh).next()
-    if (done) return undefined
-    rows[side] += 1
-    sides[side].update(`${value}\n`)
-    return value
+  const next = async (side: AsyncGenerator<string>) => {
+    const { value, done } = await side.next()
+    return done ? undefined : value
   }
-  let a = await next('old')
-  let b = await next('new')
+  let a = await next(old)
+  let b = await next(fresh)
   while (a !== undefined || b !== undefined) {
     const order = a === undefined ? 1 : b === undefined ? -1 : a === b ? 0 : compare(a, b)
-    if (order === 0 && a !== b) differs(a!)
-    if (order < 0) differs(a!)
+    if (order < 0 || (order === 0 && a !== b)) differs(a!)
     if (order > 0) differs(b!)
-    if (order <= 0) a = await next('old')
-    if (order >= 0) b = await next('new')
+    if (order <= 0) a = await next(old)
+    if (order >= 0) b = await next(fresh)
   }
-  return {
-    name,
-    rows,
-    hash: { old: sides.old.digest('hex'), new: sides.new.digest('hex') },
-    different,
-    examples,
-  }
+  return { different, examples }
 }
 
 /** The rows as COPY writes them, the key's columns first, in order of key. */
-async function* lines(client: pg.ClientBase, model: Model, generation: number): AsyncGenerator<string> {
+function content(client: pg.ClientBase, model: Model, generation: number) {
   const name = qualified(tableName(model, generation))
   const columns = `${quotedKey(model.table)}, ${allColumns(model.table)}`
-  const stream = client.query(
+  return client.query(
     copyTo(`copy (select ${columns} from ${name} order by ${quotedKey(model.table)}) to stdout`),
   )
+}
+
+async function* lines(client: pg.ClientBase, model: Model, generation: number): AsyncGenerator<string> {
   // COPY escapes line feeds and carriage returns within values; other separators of lines are none here.
   let rest = ''
   const decoder = new TextDecoder()
-  for await (const chunk of stream) {
+  for await (const chunk of content(client, model, generation)) {
     const parts = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n')
     rest = parts.pop()!
     yield* parts
@@ -142,3 +140,18 @@ function keyOf(line: string, table: AnyTable): string[] {
 }
 
 const UNESCAPED: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', b: '\b', f: '\f', v: '\v' }
+
+/** The content of every read model in use, by name: what a rebuild must give again byte for byte. */
+export async function readModelContents(
+  client: pg.ClientBase,
+  families: readonly Family[],
+): Promise<Record<string, Content>> {
+  const live = (await generations(client)).filter(({ status }) => status === 'live')
+  const contents: Record<string, Content> = {}
+  for (const family of families) {
+    const generation = live.find((one) => one.family === family.name)!
+    for (const model of family.models)
+      contents[model.name] = await contentOf(client, model, generation.generation)
+  }
+  return contents
+}

@@ -1,20 +1,17 @@
 /**
- * Buckets of durations, log-linear as in HdrHistogram: exact below 64 ms, then 64 to each doubling, so that a bucket is at most 1.6 %
+ * Buckets of durations, log-linear as in HdrHistogram: exact below 16 ms, then 16 to each doubling, so that a bucket is at most 6.3 %
  * wide. Counts by bucket say where a quantile lies; the values in that one bucket say exactly what it is.
  */
-const SUB_BUCKETS = 64
+export const SUB_BUCKETS = 16
+const BITS = 4
 
 /** The bucket of a duration in whole milliseconds, from 0. */
 export function durationBucket(milliseconds: number): number {
   if (milliseconds < SUB_BUCKETS) return milliseconds
-  const doublings = Math.floor(Math.log2(milliseconds)) - 6
-  // log2 is not exact beside powers of two.
-  const shift =
-    milliseconds >= 2 ** (doublings + 7)
-      ? doublings + 1
-      : milliseconds < 2 ** (doublings + 6)
-        ? doublings - 1
-        : doublings
+  let shift = Math.floor(Math.log2(milliseconds)) - BITS
+  // The logarithm is not exact beside powers of two.
+  if (milliseconds >= 2 ** (shift + BITS + 1)) shift += 1
+  else if (milliseconds < 2 ** (shift + BITS)) shift -= 1
   return (shift + 1) * SUB_BUCKETS + Math.floor(milliseconds / 2 ** shift) - SUB_BUCKETS
 }
 

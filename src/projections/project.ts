@@ -113,7 +113,7 @@ class Projecting {
   #applying = false
   #hurried = false
   #flushing: Promise<void> | undefined
-  #flushedAt = 0
+  #flushedAt = performance.now()
   #timer: NodeJS.Timeout | undefined
   #failure: { readonly error: unknown } | undefined
 
@@ -165,7 +165,7 @@ class Projecting {
   }
 
   async #prepare({ family, generation }: Target): Promise<Working> {
-    const { writer, reader, cacheRows = 100_000 } = this.#options
+    const { writer, reader, cacheRows = 30_000 } = this.#options
     const readStore = new RowStore(reader, family, generation.generation)
     return {
       family,
@@ -249,7 +249,7 @@ class Projecting {
 
   /** Keeps what gathers within bounds, and sees that it is stored soon. */
   async #relieve(): Promise<void> {
-    const { bulkRows = 50_000 } = this.#options
+    const { bulkRows = 30_000 } = this.#options
     const size = this.#working.reduce((sum, { workspace }) => sum + workspace.size, 0)
     if (size >= bulkRows) {
       await this.#flushing

@@ -158,8 +158,6 @@ class Rebuild {
     this.#tell('reading', end)
     const [target] = await project(
       {
-        cacheRows: 400_000,
-        bulkRows: 100_000,
         ...tuning,
         store,
         writer,

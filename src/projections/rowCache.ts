@@ -1,3 +1,4 @@
+import { KeyFilter } from './keyFilter.ts'
 import type { AnyRow } from './projection.ts'
 
 /**
@@ -8,12 +9,12 @@ export class RowCache {
   readonly #limit: number
   #young = new Map<string, AnyRow | null>()
   #old = new Map<string, AnyRow | null>()
-  /** Whether it holds every row there is, so that one it does not hold does not exist. */
-  #complete: boolean
+  /** The rows that there are beside those in the cache, where the table was empty at first. */
+  readonly #gone: KeyFilter | undefined
 
-  constructor(limit: number, complete: boolean) {
+  constructor(limit: number, empty: boolean) {
     this.#limit = limit
-    this.#complete = complete
+    this.#gone = empty ? new KeyFilter() : undefined
   }
 
   /** Null for a row known not to exist, undefined for one not known. */
@@ -25,13 +26,13 @@ export class RowCache {
       this.#young.set(key, old)
       return old
     }
-    return this.#complete ? null : undefined
+    return this.#gone && !this.#gone.mayHold(key) ? null : undefined
   }
 
   set(key: string, row: AnyRow | null): void {
     this.#young.set(key, row)
     if (this.#young.size < this.#limit) return
-    if (this.#old.size > 0) this.#complete = false
+    if (this.#gone) for (const [gone, left] of this.#old) if (left !== null) this.#gone.add(gone)
     this.#old = this.#young
     this.#young = new Map()
   }

@@ -42,7 +42,7 @@ export interface Statistics {
   stepMedians(tenant: string, flowId: string): Promise<ReadonlyMap<string, number>>
 }
 
-/** Answers are kept this long; longer where reading them takes long, so that it never takes more than a tenth of the time. */
+/** Answers are kept this long; longer where reading them takes long, so that it never takes more than a twentieth of the time. */
 const FRESH_MS = 100
 
 interface Kept {
@@ -89,7 +89,7 @@ export function createStatistics(db: Queryable, position: () => Position = () =>
     if (known) {
       const now = position()
       if (now !== '' && now === known.position) return known
-      if (!mustBeNew && performance.now() - known.readAt < Math.max(FRESH_MS, 10 * known.tookMs)) return known
+      if (!mustBeNew && performance.now() - known.readAt < Math.max(FRESH_MS, 20 * known.tookMs)) return known
     }
     // A reading under way may have begun before what the caller waits for: that one is let pass first.
     if (mustBeNew) await reading.get(key)?.catch(() => {})

@@ -1,3 +1,4 @@
+import { SUB_BUCKETS } from './durationBuckets.ts'
 import { type Queryable, query } from './query.ts'
 import type { FlowStatistics, StepStatistics } from './statistics.ts'
 
@@ -19,9 +20,13 @@ export async function readFlowFigures(
   flowId: string,
 ): Promise<FlowFigures | null> {
   const [found] = await query<Found>(db, FIGURES, [tenant, flowId], 'flow figures')
-  const { listed, counts, steps, quantiles } = found!
+  const { listed, counts, steps, bounds } = found!
   if (!listed && !counts) return null
-  const seconds = new Map((quantiles ?? []).map((one) => [`${one.q} ${one.step_id}`, secondsAt(one)]))
+  const seconds = new Map<string, number>()
+  for (const { q, step_id, weight, milliseconds } of bounds ?? []) {
+    const name = `${q} ${step_id}`
+    seconds.set(name, (seconds.get(name) ?? 0) + (weight * milliseconds) / 1000)
+  }
   return {
     counts: counts ?? { active: 0, paused: 0, completed: 0, abandoned: 0 },
     median: seconds.get(`0.5 ${null}`) ?? null,
@@ -50,58 +55,52 @@ interface Found {
         readonly skipped: number
       }[]
     | null
-  readonly quantiles: Quantile[] | null
+  readonly bounds: Bound[] | null
 }
 
-interface Quantile {
+/** One of the two values that a quantile lies between. */
+interface Bound {
   /** Null for the whole session. */
   readonly step_id: string | null
   readonly q: number
-  /** The two values that the quantile lies between, in milliseconds, and how far from the first. */
-  readonly low: number
-  readonly high: number
-  readonly share: number
-}
-
-function secondsAt({ low, high, share }: Quantile): number {
-  return (low + share * (high - low)) / 1000
+  /** How much it counts for. */
+  readonly weight: number
+  readonly milliseconds: number
 }
 
 /** As bucketStart of durationBuckets.ts. */
-const START = (bucket: string) =>
-  `case when ${bucket} < 64 then ${bucket} else (${bucket} % 64 + 64)::bigint << (${bucket} / 64 - 1) end`
+const start = (bucket: string) =>
+  `case when ${bucket} < ${SUB_BUCKETS} then ${bucket}
+        else (${bucket} % ${SUB_BUCKETS} + ${SUB_BUCKETS})::bigint << (${bucket} / ${SUB_BUCKETS} - 1) end`
 
-/** The nth value (from 0), out of the one bucket that it lies in, by the index on durations. */
-const VALUE = (nth: string) => `
-  select case when b.step_id is null then (
-           select s.duration_ms from read.sessions s
-            where s.tenant = $1 and s.flow_id = $2
-              and s.duration_ms >= ${START('b.bucket')} and s.duration_ms < ${START('(b.bucket + 1)')}
-            order by s.duration_ms offset ${nth} - b.before limit 1
-         ) else (
-           select s.duration_ms from read.steps s
-            where s.tenant = $1 and s.flow_id = $2 and s.step_id = b.step_id
-              and s.duration_ms >= ${START('b.bucket')} and s.duration_ms < ${START('(b.bucket + 1)')}
-            order by s.duration_ms offset ${nth} - b.before limit 1
-         ) end
-    from buckets b
-   where b.step_id is not distinct from ranks.step_id and ${nth} >= b.before and ${nth} < b.before + b.sessions`
+/** The durations of a bucket, out of the index. */
+const durations = (table: string, where: string) => `
+  select s.duration_ms from ${table} s
+   where s.tenant = $1 and s.flow_id = $2 and ${where}
+     and s.duration_ms >= ${start('b.bucket')} and s.duration_ms < ${start('(b.bucket + 1)')}
+   order by s.duration_ms offset b.skip limit 1`
 
-/** One statement sees one moment: the sums and the values they lead to agree. */
+/**
+ * One statement sees one moment: the sums and the values they lead to agree. A quantile q of n values lies at q × (n − 1), counted from 0:
+ * running totals say in which bucket, and the nth value of that bucket is looked up.
+ */
 const FIGURES = `
 with times as (
-  select step_id, bucket, sessions from read.step_times where tenant = $1 and flow_id = $2
+  select step_id, bucket, sessions::int from read.step_times where tenant = $1 and flow_id = $2
   union all
-  select null, bucket, sessions from read.flow_times where tenant = $1 and flow_id = $2
-), buckets as materialized (
-  select step_id, bucket, sessions::bigint,
-         (sum(sessions) over (partition by step_id order by bucket) - sessions)::bigint as before
+  select null, bucket, sessions::int from read.flow_times where tenant = $1 and flow_id = $2
+), running as (
+  select step_id, bucket, sessions,
+         sum(sessions) over (partition by step_id order by bucket) - sessions as before,
+         sum(sessions) over (partition by step_id) as total
     from times
-), ranks as (
-  select step_id, q, floor(q * (total - 1))::bigint as below, ceil(q * (total - 1))::bigint as above,
-         q * (total - 1) - floor(q * (total - 1)) as share
-    from (select step_id, sum(sessions)::float8 as total from times group by step_id) t,
-         (values (0.5::float8), (0.9::float8)) as wanted(q)
+), bounds as (
+  select r.step_id, r.bucket, wanted.q, bound.weight, (bound.nth - r.before)::bigint as skip
+    from running r,
+         (values (0.5::float8), (0.9::float8)) as wanted(q),
+         lateral (select wanted.q * (r.total - 1) as at offset 0) p,
+         lateral (values (floor(p.at), 1 - (p.at - floor(p.at))), (floor(p.at) + 1, p.at - floor(p.at))) as bound(nth, weight)
+   where bound.weight > 0 and bound.nth >= r.before and bound.nth < r.before + r.sessions
 )
 select (select steps from read.flows where tenant = $1 and flow_id = $2) as listed,
        (select row_to_json(f) from (
@@ -112,5 +111,8 @@ select (select steps from read.flows where tenant = $1 and flow_id = $2) as list
            where tenant = $1 and flow_id = $2
         ) s) as steps,
        (select json_agg(v) from (
-          select step_id, q, share, (${VALUE('ranks.below')}) as low, (${VALUE('ranks.above')}) as high from ranks
-        ) v) as quantiles`
+          select b.step_id, b.q, b.weight, case when b.step_id is null
+                 then (${durations('read.sessions', 'true')})
+                 else (${durations('read.steps', 's.step_id = b.step_id')}) end as milliseconds
+            from bounds b
+        ) v) as bounds`

@@ -71,7 +71,7 @@ const stepTimes: Tally<StepRow> = {
   name: 'step_times',
   table: {
     description:
-      'In how many sessions a step took how long, in buckets at most 1.6 % wide (see `flow_times`).',
+      'In how many sessions a step took how long, in buckets at most 6.3 % wide (see `flow_times`).',
     columns: { tenant: 'text', flow_id: 'text', step_id: 'text', bucket: 'integer', sessions: 'bigint' },
     about: {
       tenant: 'Tenant.',

@@ -1,0 +1,80 @@
+// `npm run rebuild -- [projection]`: builds read models anew beside those in use, compares, and swaps them in.
+import { SingleBar } from 'cli-progress'
+import { type Family, familiesOf, familyNamed } from '../projections/family.ts'
+import { readModels } from '../projections/readModels.ts'
+import { type RebuildReport, rebuild } from '../projections/rebuild.ts'
+import { fail, readCommandLine } from './commandLine.ts'
+import { openCommandLog } from './commandLog.ts'
+
+const families = familiesOf(readModels)
+const { words } = readCommandLine({
+  usage: 'npm run rebuild [-- projection]',
+  summary: `Builds one read model, or all, anew from the log while the service goes on, compares it with the old one at the same
+position, and puts it in its place at once. Cut off, it goes on where it was when started again.
+Read models: ${families.map(({ models }) => models.map(({ name }) => name).join(' + ')).join(', ')}`,
+  options: {},
+  words: ['projection?'],
+})
+const [wanted] = words
+const family = wanted === undefined ? undefined : familyNamed(families, wanted)
+if (wanted !== undefined && !family)
+  fail(`There is no read model "${wanted}". There are: ${families.map(({ name }) => name).join(', ')}.`, 2)
+
+const { log } = await openCommandLog()
+const stopping = new AbortController()
+process.once('SIGINT', () => stopping.abort())
+process.once('SIGTERM', () => stopping.abort())
+let code = 0
+try {
+  for (const one of family ? [family] : families) if (!(await rebuildOne(one))) code = 1
+} catch (error) {
+  console.error(
+    stopping.signal.aborted
+      ? 'Stopped: run it again to go on from here.'
+      : `The rebuild failed: ${(error as Error).message}`,
+  )
+  code = 1
+} finally {
+  await log.close()
+}
+process.exit(code)
+
+/** Answers whether old and new were the same. */
+async function rebuildOne(one: Family): Promise<boolean> {
+  const bar = process.stderr.isTTY
+    ? new SingleBar({ format: `${one.name} {bar} {percentage} % | {phase} | {rate} events/s`, fps: 10 })
+    : undefined
+  const started = performance.now()
+  bar?.start(1, 0, { phase: 'starting', rate: 0 })
+  const report = await rebuild({
+    store: log.store,
+    connectionString: log.databaseUrl,
+    family: one,
+    signal: stopping.signal,
+    onProgress: ({ phase, position, end, events }) => {
+      bar?.setTotal(Math.max(1, Number(end)))
+      bar?.update(Number(position), {
+        phase,
+        rate: Math.round(events / ((performance.now() - started) / 1000)),
+      })
+    },
+  }).finally(() => bar?.stop())
+  tell(one, report)
+  return report.comparison?.equal ?? true
+}
+
+function tell({ name }: Family, { events, seconds, position, resumedFrom, comparison }: RebuildReport): void {
+  const from = resumedFrom ? `, going on from position ${resumedFrom}` : ''
+  console.log(
+    `${name}: ${events} events in ${seconds.toFixed(1)} s${from}, in place since position ${position}`,
+  )
+  if (!comparison) console.log('  not compared: the old one is of another version, or nobody kept it current')
+  for (const { name: model, rows, hash, different, examples } of comparison?.models ?? []) {
+    if (different === 0)
+      console.log(`  ${model}: ${rows.new} rows, the same as before (${hash.new.slice(0, 16)})`)
+    else {
+      console.log(`  ${model}: ${different} rows differ; ${rows.old} before, ${rows.new} now`)
+      for (const example of examples) console.log(`    ${example}`)
+    }
+  }
+}
