@@ -20,7 +20,24 @@ export function describeRoutes(app: FastifyInstance): () => OpenApiDocument {
       paths[path][method.toLowerCase()] = operation(method, path, route, schema)
     }
   })
-  return () => ({ ...head, paths })
+  return () => {
+    const schemas: Record<string, unknown> = {}
+    const hoisted = hoist(paths, schemas)
+    return { ...head, components: { ...head.components, schemas }, paths: hoisted }
+  }
+}
+
+/** Schemas of objects that have a title are told once and referred to. */
+function hoist(value: unknown, schemas: Record<string, unknown>): unknown {
+  if (Array.isArray(value)) return value.map((item) => hoist(item, schemas))
+  if (typeof value !== 'object' || value === null) return value
+  const { title, type } = value as { title?: unknown; type?: unknown }
+  const copy = Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, hoist(member, schemas)]),
+  )
+  if (typeof title !== 'string' || type !== 'object') return copy
+  schemas[title] = copy
+  return { $ref: `#/components/schemas/${title}` }
 }
 
 interface RouteSchema {
