@@ -3,6 +3,7 @@ import type { JsonObject } from '../domain/json.ts'
 import { canonicalJson } from './canonicalJson.ts'
 import { catalogue, dataValidator } from './catalogue.ts'
 import { link } from './chain.ts'
+import { EncodedEvent } from './encodedEvent.ts'
 import { upcast, upcasters } from './upcasters.ts'
 
 export interface EventToEncode {
@@ -46,8 +47,9 @@ export function encode(stream: string, events: readonly EventToEncode[], after: 
       tenant: given.tenant,
       v,
     }
-    chain = link(chain, { id, type, stream, revision }, canonical(type, data), canonical(type, metadata))
-    return { id, type, data: data as JsonObject, metadata: { ...metadata, chain } }
+    const metadataText = canonical(type, metadata)
+    chain = link(chain, { id, type, stream, revision }, canonical(type, data), metadataText)
+    return new EncodedEvent(id, type, data as JsonObject, { ...metadata, chain }, metadataText)
   })
 }
 

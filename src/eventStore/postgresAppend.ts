@@ -60,11 +60,13 @@ export function createAppender(options: AppenderOptions): Appender {
   // Nothing is lost by failing an append here: it may still be written, and a repeat with the same ids will tell.
   const sweep = setInterval(() => {
     const now = Date.now()
+    let expired = false
     for (const append of unsettled) {
       if (append.expires > now) break
+      expired = true
       append.fail(new EventStoreUnavailable(`The log did not answer within ${options.deadline} ms`))
     }
-    queue = queue.filter((append) => !append.settled)
+    if (expired) queue = queue.filter((append) => !append.settled)
   }, 100)
   sweep.unref()
 
@@ -93,7 +95,8 @@ export function createAppender(options: AppenderOptions): Appender {
 
   const send = async (writer: Writer, appends: Waiting[]): Promise<void> => {
     try {
-      queue.unshift(...(await sendAll(writer, appends)))
+      const again = await sendAll(writer, appends)
+      queue.unshift(...again)
     } finally {
       idle.push(writer)
       schedule()

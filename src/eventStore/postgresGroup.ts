@@ -1,5 +1,6 @@
 import type { NewEvent } from '../domain/envelope.ts'
 import { hexArray, int4Array, textArray, uuidArray } from './binaryArrays.ts'
+import { EncodedEvent } from './encodedEvent.ts'
 import type { AppendResult, ExpectedRevision } from './eventStore.ts'
 
 /** An append on its way, with the texts that will be stored. */
@@ -43,12 +44,13 @@ export function pending(
   expected: ExpectedRevision,
 ): PendingAppend {
   let bytes = 0
-  const texts = events.map(({ id, type, data, metadata: { chain, ...rest } }) => {
-    const event = { id, type, chain, data: JSON.stringify(data), metadata: JSON.stringify(rest) }
-    bytes += Buffer.byteLength(event.data) + Buffer.byteLength(event.metadata)
-    return event
+  const prepared = events.map((event) => {
+    const data = JSON.stringify(event.data)
+    const metadata = EncodedEvent.metadataText(event)
+    bytes += Buffer.byteLength(data) + Buffer.byteLength(metadata)
+    return { id: event.id, type: event.type, chain: event.metadata.chain, data, metadata }
   })
-  return { stream, expected: expected === 'no_stream' ? -1 : expected, events: texts, bytes }
+  return { stream, expected: expected === 'no_stream' ? -1 : expected, events: prepared, bytes }
 }
 
 export function formGroup<A extends PendingAppend>(appends: readonly A[]): Group<A> {
