@@ -12,7 +12,7 @@ export interface CelProgram extends Checked {
   evaluate(bindings: Readonly<Record<string, CelValue>>): CelOutcome
 }
 
-export type CelOutcome = { readonly value: CelValue } | { readonly failure: string }
+type CelOutcome = { readonly value: CelValue } | { readonly failure: string }
 
 /**
  * Parses, type-checks and plans an expression of the Common Expression Language (cel.dev). Everything wrong with it comes back at

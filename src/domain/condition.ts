@@ -12,7 +12,7 @@ export interface ConditionFacts {
   readonly pending: (stepId: string) => boolean
 }
 
-export type Verdict =
+type Verdict =
   | { readonly kind: 'decided'; readonly value: boolean }
   /** It read an answer that is not given yet. */
   | { readonly kind: 'undecided' }

@@ -7,7 +7,7 @@ import { flowFaults } from './flowFaults.ts'
 import type { JsonObject } from './json.ts'
 import { orderOfLooking } from './stepOrder.ts'
 
-export const DEFAULT_MILESTONES: readonly number[] = [25, 50, 75, 100]
+const DEFAULT_MILESTONES: readonly number[] = [25, 50, 75, 100]
 export const DEFAULT_ABANDON_AFTER_HOURS = 72
 
 /** One version of a flow, ready to work with: conditions planned once, answer schemas compiled at their first use. */

@@ -35,7 +35,7 @@ export function* subschemas(root: Placed): IterableIterator<Placed> {
 }
 
 /** The schemas right inside a schema. */
-export function children({ pointer, schema }: Placed): Placed[] {
+function children({ pointer, schema }: Placed): Placed[] {
   if (typeof schema === 'boolean') return []
   return Object.entries(schema).flatMap(([keyword, value]) => {
     const at = `${pointer}/${escaped(keyword)}`

@@ -18,20 +18,20 @@ export interface Facts {
 type Command<Type extends string, Data = object> = { readonly type: Type } & Facts & Readonly<Data>
 
 export type StartSession = Command<'StartSession', { userId: string | null; context: JsonObject }>
-export type StartStep = Command<'StartStep', { stepId: string }>
+type StartStep = Command<'StartStep', { stepId: string }>
 /** `data` is any JSON; a body without it counts as `{}`. */
-export type SaveStep = Command<'SaveStep', { stepId: string; data: unknown }>
+type SaveStep = Command<'SaveStep', { stepId: string; data: unknown }>
 export type SubmitStep = Command<'SubmitStep', { stepId: string; data: unknown }>
-export type SkipStep = Command<'SkipStep', { stepId: string; reason?: string }>
-export type ReopenStep = Command<'ReopenStep', { stepId: string }>
-export type PauseSession = Command<'PauseSession', { reason?: string }>
-export type ResumeSession = Command<'ResumeSession'>
+type SkipStep = Command<'SkipStep', { stepId: string; reason?: string }>
+type ReopenStep = Command<'ReopenStep', { stepId: string }>
+type PauseSession = Command<'PauseSession', { reason?: string }>
+type ResumeSession = Command<'ResumeSession'>
 export type CompleteSession = Command<'CompleteSession'>
 /** `inactivity` records nothing unless nothing happened for the flow's abandonAfterHours before `at`. */
 export type AbandonSession = Command<'AbandonSession', { reason: 'requested' | 'inactivity' }>
-export type TrackSignal = Command<'TrackSignal', { signal: string; value?: number; properties?: JsonObject }>
+type TrackSignal = Command<'TrackSignal', { signal: string; value?: number; properties?: JsonObject }>
 export type RecordAttributes = Command<'RecordAttributes', { attributes: JsonObject; userId?: string }>
-export type RecordExposure = Command<'RecordExposure', { experiment: string; variant: string }>
+type RecordExposure = Command<'RecordExposure', { experiment: string; variant: string }>
 /** `flow` is the version the session is on, `to` the version it moves to, `steps` maps old step ids to new ones. */
 export type MigrateSession = Command<
   'MigrateSession',

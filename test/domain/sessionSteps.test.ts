@@ -242,6 +242,12 @@ describe('other things that happen', () => {
     expect(JSON.stringify(after.view().context)).toBe('{"__proto__":{"admin":true}}')
     expect(({} as { admin?: boolean }).admin).toBeUndefined()
   })
+  test('an attribute is not known because objects have one of that name', () => {
+    const attributes = JSON.parse('{"__proto__":{}}')
+    session(started)
+      .when({ type: 'RecordAttributes', attributes })
+      .records(event('AttributesRecorded', { attributes }))
+  })
   test('a variant is exposed once', () => {
     const expose = { type: 'RecordExposure', experiment: 'e', variant: 'b' } as const
     const exposed = event('ExposureRecorded', { experiment: 'e', variant: 'b' })
@@ -280,6 +286,8 @@ describe('due times and people', () => {
   test('asked at a time, it says what is overdue', () => {
     const late = flow.session(started, signed).view(hoursLater(13)).steps
     expect(late.map(({ overdue }) => overdue)).toEqual([false, false, true])
+    const done = flow.session(started, signed).view(hoursLater(30)).steps
+    expect(done[0]).toMatchObject({ status: 'completed', dueAt: hoursLater(24), overdue: false })
   })
   test('a step is started by opening it or by a draft', () => {
     expect(flow.session(started, at(T0, opened('contract'))).view().steps[0]).toMatchObject({

@@ -39,7 +39,7 @@ export function flowOf(
 }
 
 /** Two steps in a row and an optional third. */
-export const plain = flowOf([
+const plain = flowOf([
   {
     id: 'company',
     schema: {
