@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { type ImportReport, importHistory } from '../commands/import/importHistory.ts'
@@ -60,14 +61,12 @@ export function importRoutes(deps: AppDependencies): FastifyPluginAsync {
             'flow_unknown',
             `There is no flow ${JSON.stringify(request.query.flowId)} to import into.`,
           )
-        if (!request.body)
-          throw problem(415, 'unsupported_media_type', 'Send the lines as application/x-ndjson.')
-
         const key = idempotencyKeyOf(request)
         const importId = key === undefined ? randomUUID() : derivedId('import', tenant, key)
+        const body = request.body ?? Readable.from([])
         const known = key === undefined ? undefined : await completed(tenant, importId)
         if (known) {
-          if (known.data.flowId !== published.flow.id || known.data.bodyHash !== (await digest(request.body)))
+          if (known.data.flowId !== published.flow.id || known.data.bodyHash !== (await digest(body)))
             throw problem(422, 'idempotency_key_reused', 'The key was used for another import.')
           reply.header('idempotent-replayed', 'true')
           return answer(reply, { ...known.data, position: known.position }, known.revision)
@@ -92,7 +91,7 @@ export function importRoutes(deps: AppDependencies): FastifyPluginAsync {
             correlationId: request.id,
             commandHash: requestHash(request),
           },
-          ndjsonSource(request.body),
+          ndjsonSource(body),
         )
         return answer(reply, report, report.revision)
       },

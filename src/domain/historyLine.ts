@@ -102,13 +102,17 @@ const utcMilliseconds = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/
 
 /** A date is its midnight, and a time without an offset is taken as UTC. Undefined for what is not a real time. */
 export function toUtc(text: string): string | undefined {
+  // Most are written this way already, and a time that does not exist comes back as another one.
+  if (text.length === 24 && utcMilliseconds.test(text)) {
+    const time = Date.parse(text)
+    return !Number.isNaN(time) && new Date(time).toISOString() === text ? text : undefined
+  }
   const found = isoTime.exec(text)
   if (!found) return undefined
   const [, year, month, day, hour = '00', minute = '00', second = '00', zone = 'Z'] = found
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined
   const calendar = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)))
   if (calendar.getUTCMonth() !== Number(month) - 1 || calendar.getUTCDate() !== Number(day)) return undefined
-  if (utcMilliseconds.test(text)) return text
   const fraction = /[.,](\d{1,9})/.exec(text)?.[1]?.slice(0, 3).padEnd(3, '0') ?? '000'
   const offset = zone === 'Z' || zone.includes(':') ? zone : `${zone.slice(0, 3)}:${zone.slice(3)}`
   const time = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}${offset}`)

@@ -74,7 +74,7 @@ describe('the ledger numbers equal lines of a session', () => {
       const session = `s${line % 7}`
       const content = `c${(line * line) % 501}`
       const key = `${session} ${content}`
-      expect(ledger.next(session, content)).toBe(seen.get(key) ?? 0)
+      expect(ledger.next(session, content).before).toBe(seen.get(key) ?? 0)
       seen.set(key, (seen.get(key) ?? 0) + 1)
     }
     ledger.close()
@@ -82,7 +82,9 @@ describe('the ledger numbers equal lines of a session', () => {
 
   test('the same content in another session is another line', () => {
     const ledger = new LineLedger(64)
-    expect([ledger.next('a', 'x'), ledger.next('b', 'x'), ledger.next('a', 'x')]).toEqual([0, 0, 1])
+    const lines = [ledger.next('a', 'x'), ledger.next('b', 'x'), ledger.next('a', 'x')]
+    expect(lines.map(({ before }) => before)).toEqual([0, 0, 1])
+    expect(new Set(lines.map(({ digest }) => digest)).size).toBe(2)
     ledger.close()
   })
 })

@@ -95,7 +95,7 @@ export async function importHistory(
   try {
     for await (const line of source.lines()) {
       rows += 1
-      const prepared = prepareLine(line, request.tenant, ledger)
+      const prepared = prepareLine(line, ledger)
       if ('code' in prepared) reject(prepared)
       else {
         batch.push(prepared)

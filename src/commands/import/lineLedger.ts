@@ -25,11 +25,16 @@ export class LineLedger {
     this.#counts = new Uint32Array(capacity)
   }
 
-  /** The number of equal lines of the session before this one; counts this one. */
-  next(session: string, content: string): number {
+  /** A digest of the line (SHA-1, base64url) and the number of equal lines of the session before it; counts this one. */
+  next(session: string, content: string): { digest: string; before: number } {
     const digest = hash('sha1', `${session.length}:${session}${content}`, 'buffer')
-    const high = digest.readUInt32LE(0)
-    const low = digest.readUInt32LE(4)
+    return {
+      digest: digest.toString('base64url'),
+      before: this.#count(digest.readUInt32LE(0), digest.readUInt32LE(4)),
+    }
+  }
+
+  #count(high: number, low: number): number {
     const mask = this.#capacity - 1
     let slot = low & mask
     while (this.#counts[slot] !== 0) {

@@ -1,14 +1,13 @@
-import canonicalize from 'canonicalize'
 import { type HistoryLine, readHistoryLine } from '../../domain/historyLine.ts'
-import { derivedId } from '../../domain/ids.ts'
+import { canonicalJson } from '../../eventStore/canonicalJson.ts'
 import type { LineLedger } from './lineLedger.ts'
 import type { InputLine } from './lineSplitter.ts'
 
-/** A line that can be recorded, known by its id from here on. */
+/** A line that can be recorded, known from here on by its id: a digest of its content and how many equal ones came before. */
 export interface PreparedLine extends HistoryLine {
   readonly line: number
   readonly id: string
-  /** Of the line's text; the event's data is hardly ever longer. */
+  /** Of the line's text, roughly; the event's data is hardly ever longer. */
   readonly bytes: number
 }
 
@@ -19,11 +18,7 @@ export interface RejectedLine {
   readonly detail: string
 }
 
-export function prepareLine(
-  input: InputLine,
-  tenant: string,
-  ledger: LineLedger,
-): PreparedLine | RejectedLine {
+export function prepareLine(input: InputLine, ledger: LineLedger): PreparedLine | RejectedLine {
   if ('fault' in input)
     return { line: input.number, code: input.fault, detail: input.detail ?? faultDetails[input.fault] }
   let value: unknown
@@ -34,23 +29,27 @@ export function prepareLine(
   }
   const read = readHistoryLine(value)
   if ('code' in read) return { line: input.number, code: read.code, detail: read.detail }
-  const content = canonical(value)
+  const { session, occurredAt, event } = read
+  const content = canonical(event.data)
   if (content === undefined)
     return {
       line: input.number,
       code: 'invalid_line',
       detail: 'a text in the line is not well-formed Unicode',
     }
-  const before = ledger.next(read.session, content)
+  const { digest, before } = ledger.next(session, `${event.type} ${occurredAt} ${content}`)
   return {
     line: input.number,
-    session: read.session,
-    occurredAt: read.occurredAt,
-    event: read.event,
-    id: derivedId('line', tenant, read.session, content, before),
-    bytes: Buffer.byteLength(input.text),
+    session,
+    occurredAt,
+    event,
+    id: `line:${digest}:${before}`,
+    bytes: input.text.length * 3 > SMALL ? Buffer.byteLength(input.text) : input.text.length,
   }
 }
+
+/** Below this a line's bytes need not be known exactly. */
+const SMALL = 10_000
 
 const faultDetails = {
   line_too_long: 'a line is at most 1 MiB',
@@ -61,7 +60,7 @@ const faultDetails = {
 /** RFC 8785; undefined for what has no canonical form, such as a lone surrogate. */
 function canonical(value: unknown): string | undefined {
   try {
-    return canonicalize(value)
+    return canonicalJson(value)
   } catch {
     return undefined
   }
