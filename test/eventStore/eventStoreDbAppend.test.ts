@@ -111,7 +111,7 @@ describe('an append on EventStoreDB', () => {
   })
 
   test('keeps every one of many apart while connections are reset under them', {
-    timeout: 20_000,
+    timeout: 40_000,
   }, async () => {
     const server = await aServer()
     const [one, other] = [await aStore(server), await aStore(server)]

@@ -14,7 +14,7 @@ export type ControlCommand =
     }
   | { readonly command: 'clear' }
   | { readonly command: 'dropConnections' }
-  | { readonly command: 'cutSubscriptions'; readonly how: 'end' | 'tooSlow' | 'silent' | 'drop' }
+  | { readonly command: 'cutSubscriptions'; readonly how: 'end' | 'tooSlow' | 'down' | 'silent' | 'drop' }
   | { readonly command: 'freeze'; readonly frozen: boolean }
   | { readonly command: 'follow'; readonly leader?: Endpoint }
 

@@ -20,8 +20,14 @@ export type Fault =
   | { readonly kind: 'fail'; readonly code?: number; readonly message?: string }
   /** Refused as a node that is not the leader. */
   | { readonly kind: 'notLeader'; readonly host: string; readonly port: number }
-  /** A read or subscription ends after so many events: cleanly, as too slow, silently or with its connection. */
-  | { readonly kind: 'endAfter' | 'tooSlowAfter' | 'silentAfter' | 'dropAfter'; readonly events: number }
+  /**
+   * A read or subscription ends after so many events: cleanly, as too slow, as by a server that goes down (UNAVAILABLE), silently or
+   * with its connection.
+   */
+  | {
+      readonly kind: 'endAfter' | 'tooSlowAfter' | 'downAfter' | 'silentAfter' | 'dropAfter'
+      readonly events: number
+    }
 
 export type Operation = 'append' | 'read' | 'subscribe' | 'gossip'
 

@@ -91,7 +91,7 @@ export function watch(
   return {
     events: seen,
     told,
-    until: async (condition, ms = 8_000) => {
+    until: async (condition, ms = 15_000) => {
       const end = Date.now() + ms
       while (!condition()) {
         if (Date.now() > end) throw new Error(`not within ${ms} ms: ${seen.length} events seen`)

@@ -61,6 +61,7 @@ export class Node {
       case undefined:
       case 'endAfter':
       case 'tooSlowAfter':
+      case 'downAfter':
       case 'silentAfter':
       case 'dropAfter':
         call.perform()

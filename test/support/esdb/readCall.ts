@@ -10,7 +10,7 @@ export type ReadCall = ServerWritableStream<ReadReq, ReadResp>
 
 /** How a read or subscription ends before its time, and after how many events. */
 export type Cut = {
-  readonly kind: 'endAfter' | 'tooSlowAfter' | 'silentAfter' | 'dropAfter'
+  readonly kind: 'endAfter' | 'tooSlowAfter' | 'downAfter' | 'silentAfter' | 'dropAfter'
   readonly events: number
 }
 
@@ -20,6 +20,9 @@ export function cutOff(node: Node, call: ReadCall, kind: Cut['kind']): void {
       return void call.end()
     case 'tooSlowAfter':
       return void call.emit('error', tooSlow())
+    case 'downAfter':
+      call.emit('error', rpcError(14, 'The server is shutting down.'))
+      return
     case 'silentAfter':
       return
     case 'dropAfter':

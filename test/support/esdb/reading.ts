@@ -39,6 +39,7 @@ export function read(node: Node) {
       case undefined:
       case 'endAfter':
       case 'tooSlowAfter':
+      case 'downAfter':
       case 'silentAfter':
       case 'dropAfter':
         start(node, call, options, fault)

@@ -29,7 +29,7 @@ export interface EsdbServer {
   /** Reads open now. */
   reading(): number
   /** Cuts every open subscription: cleanly, as too slow, silently or with its connection. */
-  cutSubscriptions(how: 'end' | 'tooSlow' | 'silent' | 'drop'): void
+  cutSubscriptions(how: 'end' | 'tooSlow' | 'down' | 'silent' | 'drop'): void
   /** Resets every connection. */
   dropConnections(): void
   /** Accepts and never answers, also on what is open, until thawed. */
@@ -83,7 +83,13 @@ export async function startEsdbServer(options: EsdbServerOptions = {}): Promise<
   const port = (listener.address() as { port: number }).port
   node.members = [{ endpoint: { host: '127.0.0.1', port }, state: 'leader', alive: true }]
 
-  const cuts = { end: 'endAfter', tooSlow: 'tooSlowAfter', silent: 'silentAfter', drop: 'dropAfter' } as const
+  const cuts = {
+    end: 'endAfter',
+    tooSlow: 'tooSlowAfter',
+    down: 'downAfter',
+    silent: 'silentAfter',
+    drop: 'dropAfter',
+  } as const
   return {
     port,
     connectionString: `esdb://127.0.0.1:${port}?tls=false`,
