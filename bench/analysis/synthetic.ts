@@ -35,7 +35,7 @@ export function generate(count: number, each: (event: Synthetic) => void): numbe
     const length = 2 + Math.floor(random() * 18)
     let next = 0
     for (let i = 0; i < length && made < count; i++) {
-      event.step = random() < 0.35 ? next++ % STEPS : Math.floor(random() * STEPS)
+      event.step = random() < 0.3 ? next++ % STEPS : Math.floor(random() * STEPS)
       event.time += 1 + Math.floor(random() * random() * 864e5)
       each(event)
       made += 1

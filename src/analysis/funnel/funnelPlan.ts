@@ -93,8 +93,8 @@ function stepKinds(
   { codes, matches }: Coding,
   options: FunnelOptions,
 ): number[] | null {
-  const { order, entry, ties, exclusions, steps } = funnel
-  const plain = order === 'ordered' && entry === 'first' && ties === 'recorded' && exclusions.length === 0
+  const { order, ties, exclusions, steps } = funnel
+  const plain = order === 'ordered' && ties === 'recorded' && exclusions.length === 0
   if (!plain || Object.keys(options).length > 0 || steps.some(({ where }) => where)) return null
   const kinds = steps.map((_, step) => {
     const row = matches.subarray(step * codes, (step + 1) * codes)

@@ -28,6 +28,8 @@ export class Calendar {
   #low = 0
   #high = 0
   #offset = 0
+  /** Until then (ms, exclusive) times have the number that was asked for last; never too late. */
+  end = Number.NEGATIVE_INFINITY
 
   constructor(period: Period, zone: Zone, weekStart: Weekday) {
     this.#period = period
@@ -40,14 +42,21 @@ export class Calendar {
     if (!(time >= this.#low && time < this.#high)) this.#locate(time)
     switch (this.#period) {
       case 'hour':
-        return divide(time + modulo(this.#offset, HOUR), HOUR)
+        return this.#even(time, modulo(this.#offset, HOUR), HOUR)
       case 'day':
-        return divide(time + this.#offset, DAY)
+        return this.#even(time, this.#offset, DAY)
       case 'week':
-        return divide(time + this.#offset + this.#shift * DAY, 7 * DAY)
+        return this.#even(time, this.#offset + this.#shift * DAY, 7 * DAY)
       case 'month':
-        return month(divide(time + this.#offset, DAY))
+        return month(this.#even(time, this.#offset, DAY))
     }
+  }
+
+  /** The number of a period of even length on the clock that is ahead of UTC by `ahead`. */
+  #even(time: number, ahead: number, length: number): number {
+    const number = divide(time + ahead, length)
+    this.end = Math.min((number + 1) * length - ahead, this.#high)
+    return number
   }
 
   /** The local date on which a period starts, for hours with the hour. */

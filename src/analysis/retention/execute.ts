@@ -1,6 +1,7 @@
 import { type Part, share } from '../funnel/execute.ts'
 import { Calendar } from './calendar.ts'
 import type { RetentionPlan } from './retentionPlan.ts'
+import type { Bracket } from './retentionQuery.ts'
 
 /** One cohort, or the part of it that one thread counted. */
 export interface CohortCounts {
@@ -46,53 +47,82 @@ type Follow = (code: Uint32Array, time: Float64Array, first: number, to: number)
 /** Counts a unit in the cohort of its first cohortBy event, at `first`. */
 function followFirst(plan: RetentionPlan, cohorts: Cohorts): Follow {
   const { coding, brackets, rolling, onOrAfter, asOf, options, period } = plan
-  const { codes, matches } = coding
+  const { codes } = coding
+  const back = coding.matches.slice(codes)
   const calendar = new Calendar(period, plan.zone, plan.weekStart)
   const length = LENGTH[period]
   const floor = options.floorToHour ? HOUR : 1
   const lastPeriod = brackets.reduce((most, { to }) => Math.max(most, to), 0)
-  const single = brackets.every(({ from, to }, i) => from === i && to === i)
-  const stamp = new Uint32Array(brackets.length)
-  let unit = 0
+  const returns = new Returns(brackets)
   return (code, time, first, to) => {
-    unit += 1
     const began = Math.floor(time[first]! / floor) * floor
     const cohort = calendar.number(time[first]!)
-    const counts = cohorts.join(cohort, rolling ? Math.floor((asOf - began) / length) : cohorts.now - cohort)
-    const { returned } = counts
+    const age = rolling ? Math.floor((asOf - began) / length) : cohorts.now - cohort
+    const { returned } = cohorts.join(cohort, age)
+    returns.begin()
     let latest = -1
-    const hit = (n: number) => {
-      if (single) {
-        if (stamp[n] === unit) return
-        stamp[n] = unit
-        returned[n]! += 1
-        return
-      }
-      for (let b = 0; b < brackets.length; b++) {
-        if (n < brackets[b]!.from || n > brackets[b]!.to || stamp[b] === unit) continue
-        stamp[b] = unit
-        returned[b]! += 1
-      }
-    }
+    /** Until then events are in the period that was counted last. */
+    let end = Number.NEGATIVE_INFINITY
     if (!options.othersOnly) {
       latest = 0
-      if (!onOrAfter) hit(0)
+      end = rolling ? began + length : calendar.end
+      if (!onOrAfter) returns.count(0, returned)
     }
     for (let i = first + 1; i < to; i++) {
-      if (matches[codes + code[i]!] !== 1) continue
+      if (back[code[i]!] !== 1) continue
       const t = time[i]!
+      if (t < end) continue
       if (t > asOf) break
-      const n = rolling
-        ? Math.floor((Math.floor(t / floor) * floor - began) / length)
-        : calendar.number(t) - cohort
-      if (n === latest) continue
-      latest = n
+      if (rolling) {
+        latest = Math.floor((Math.floor(t / floor) * floor - began) / length)
+        end = began + (latest + 1) * length
+      } else {
+        latest = calendar.number(t) - cohort
+        end = calendar.end
+      }
       if (onOrAfter) continue
-      if (n > lastPeriod) break
-      hit(n)
+      if (latest > lastPeriod) break
+      returns.count(latest, returned)
     }
     if (!onOrAfter) return
     for (let b = 0; b < brackets.length; b++) if (latest >= brackets[b]!.from) returned[b]! += 1
+  }
+}
+
+/** Counts each unit once a bracket. */
+class Returns {
+  readonly #brackets: readonly Bracket[]
+  /** Whether bracket n is period n. */
+  readonly #plain: boolean
+  /** The unit that was counted last in each bracket. */
+  readonly #counted: Uint32Array
+  #unit = 0
+
+  constructor(brackets: readonly Bracket[]) {
+    this.#brackets = brackets
+    this.#plain = brackets.every(({ from, to }, i) => from === i && to === i)
+    this.#counted = new Uint32Array(brackets.length)
+  }
+
+  begin(): void {
+    this.#unit += 1
+  }
+
+  count(period: number, returned: Float64Array): void {
+    if (this.#plain) {
+      this.#mark(period, returned)
+      return
+    }
+    for (let b = 0; b < this.#brackets.length; b++) {
+      const { from, to } = this.#brackets[b]!
+      if (period >= from && period <= to) this.#mark(b, returned)
+    }
+  }
+
+  #mark(bracket: number, returned: Float64Array): void {
+    if (this.#counted[bracket] === this.#unit) return
+    this.#counted[bracket] = this.#unit
+    returned[bracket]! += 1
   }
 }
 
