@@ -13,6 +13,7 @@ import { flowRoutes } from './flowRoutes.ts'
 import { healthRoutes } from './healthRoutes.ts'
 import { acceptJsonBodies, BODY_LIMIT } from './jsonBody.ts'
 import { measure } from './measure.ts'
+import { migrationRoutes } from './migrationRoutes.ts'
 import { describeRoutes } from './openapi.ts'
 import { sendProblem } from './problem.ts'
 import { countUnderWay, limitRates } from './rateLimitHook.ts'
@@ -74,6 +75,7 @@ export async function buildApp(
   await app.register(statisticsRoutes(shared))
   await app.register(stepRoutes(shared))
   await app.register(flowRoutes(shared))
+  await app.register(migrationRoutes(shared))
   await app.register(healthRoutes(deps))
   await app.register(docsRoutes(document))
   for (const routes of more) await app.register(routes)

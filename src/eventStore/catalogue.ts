@@ -4,6 +4,7 @@ import { definitionEventSchemas } from '../domain/definitionEvents.ts'
 import { assignmentEventSchemas, experimentEventSchemas } from '../domain/experimentEvents.ts'
 import { flowEventSchemas } from '../domain/flowEvents.ts'
 import { importEventSchemas } from '../domain/importEvents.ts'
+import { migrationEventSchemas } from '../domain/migrationEvents.ts'
 import { type EventSchema, sessionEventSchemas } from '../domain/sessionEvents.ts'
 
 /** One type of event, as the log knows it. */
@@ -17,6 +18,7 @@ const schemas: Readonly<Record<string, Readonly<Record<string, EventSchema>>>> =
   session: sessionEventSchemas,
   flow: flowEventSchemas,
   import: importEventSchemas,
+  migration: migrationEventSchemas,
   experiment: experimentEventSchemas,
   assignment: assignmentEventSchemas,
   definition: definitionEventSchemas,
