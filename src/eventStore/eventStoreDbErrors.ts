@@ -1,4 +1,4 @@
-import { Metadata } from '@grpc/grpc-js'
+import type { Metadata } from '@grpc/grpc-js'
 import { EventStoreUnavailable } from './eventStore.ts'
 
 /** Nothing came for so long that the connection, or the client, must be taken for dead. */
@@ -17,9 +17,9 @@ const CANCELLED = 1
 
 export function isClientsBusiness(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  const { type, code, metadata } = error as { type?: unknown; code?: unknown; metadata?: Metadata }
+  const { type, code, metadata } = error as { type?: unknown; code?: unknown; metadata?: Partial<Metadata> }
   // The append stream fails with a bare error of gRPC, whose trailers name what the client has types for.
-  const kind = type ?? (metadata instanceof Metadata && metadata.get('exception')[0])
+  const kind = type ?? metadata?.get?.('exception')[0]
   if (typeof kind === 'string' && MENDED_BY_CLIENT.has(kind)) return true
   // Discovery fails with a bare Error, and begins anew with the next call.
   return code === UNAVAILABLE || code === CANCELLED || error.message.startsWith('Failed to discover')

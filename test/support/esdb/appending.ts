@@ -15,6 +15,7 @@ import {
   rpcError,
   streamIdentifier,
   streamNameOf,
+  structured,
 } from './messages.ts'
 import type { Node } from './node.ts'
 import { shared, streams } from './proto.ts'
@@ -89,7 +90,8 @@ export function batchAppend(node: Node) {
           verdict = forgetIds ? conflict(node, stream, expected) : node.log.append(stream, events, expected)
         },
         answer: () => {
-          if (!call.cancelled) call.write(batchResponse(verdict!, stream).setCorrelationId(correlation))
+          if (!call.cancelled)
+            call.write(batchResponse(verdict!, stream).setCorrelationId(structured(correlation.getString())))
         },
         refuse: (error) => void call.emit('error', error),
       })

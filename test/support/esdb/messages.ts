@@ -14,6 +14,15 @@ export function streamIdentifier(stream: string) {
   return new shared.StreamIdentifier().setStreamName(new Uint8Array(Buffer.from(stream, 'utf8')))
 }
 
+/** A UUID as two signed numbers, which is how the server tells correlation ids, whatever it was sent. */
+export function structured(id: string) {
+  const hex = id.replaceAll('-', '')
+  const bits = (from: number) => String(BigInt.asIntN(64, BigInt(`0x${hex.slice(from, from + 16)}`)))
+  return new shared.UUID().setStructured(
+    new shared.UUID.Structured().setMostSignificantBits(bits(0)).setLeastSignificantBits(bits(16)),
+  )
+}
+
 type ProposedMessage = InstanceType<typeof streams.AppendReq.ProposedMessage>
 
 /** The proposed event, or undefined when its id is not a UUID. */

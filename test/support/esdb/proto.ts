@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module'
-import type anyPb from 'google-protobuf/google/protobuf/any_pb.js'
 
 /**
  * The service definitions and messages that the client itself carries. They are CommonJS and bound to the client's own copy of
@@ -23,4 +22,5 @@ export const status: typeof import('@eventstore/db-client/generated/status_pb.js
 export const gossip: typeof import('@eventstore/db-client/generated/gossip_pb.js') = generated('gossip_pb')
 export const features: typeof import('@eventstore/db-client/generated/serverfeatures_pb.js') =
   generated('serverfeatures_pb')
-export const { Any }: typeof anyPb = requireClient('google-protobuf/google/protobuf/any_pb.js')
+type Details = NonNullable<ReturnType<InstanceType<typeof status.Status>['getDetails']>>
+export const { Any }: { Any: new () => Details } = requireClient('google-protobuf/google/protobuf/any_pb.js')
