@@ -1,6 +1,9 @@
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import pg from 'pg'
 import type { Logger } from 'pino'
+import { analyticsDefinitionRoutes } from './api/analyticsDefinitions.ts'
+import { analyticsQueryRoutes } from './api/analyticsQueries.ts'
 import { buildApp } from './api/app.ts'
 import { asyncApiRoutes } from './api/asyncapi.ts'
 import { auditRoutes } from './api/auditRoutes.ts'
@@ -16,9 +19,11 @@ import { publishPacks } from './commands/publishPacks.ts'
 import type { Config } from './config.ts'
 import { openAudit } from './eventStore/audit.ts'
 import { openLog } from './log.ts'
+import { startAnalysis } from './projections/analysis/analysisIndex.ts'
 import { readModelAliases, readModels } from './projections/readModels.ts'
 import { createProjectionRunner } from './projections/runner.ts'
 import { startCheckpoints } from './reactions/checkpoints.ts'
+import { watchAnalysis, withAnalysis } from './services/analysisHealth.ts'
 import { loadFlowPacks } from './services/flowPacks.ts'
 import { embeddedJwtSecret } from './services/jwtSecret.ts'
 import { createMetrics } from './services/metrics.ts'
@@ -93,7 +98,19 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
       (running) => running.stop(),
     )
     await runner.start()
-    metrics.watchProjections(() => runner.status())
+    const analysis = part(
+      startAnalysis({
+        databaseUrl: connectionString,
+        eventStoreUrl: config.eventStoreUrl,
+        folder: join(config.dataDir, 'analysis'),
+        keeping: config.roles !== 'api',
+        logger,
+      }),
+      (running) => running.stop(),
+    )
+    const readModelsOfAll = withAnalysis(runner, analysis)
+    metrics.watchProjections(() => readModelsOfAll.status())
+    watchAnalysis(metrics.registry, analysis)
 
     const audit = await openAudit({ store, dataDir: config.dataDir, now })
     if (config.roles !== 'api')
@@ -105,7 +122,8 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
       handle,
       flows,
       pool,
-      readModels: runner,
+      readModels: readModelsOfAll,
+      analysis,
       verifyToken,
       logger,
       metrics,
@@ -133,6 +151,8 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
         liveClientRoutes(deps),
         auditRoutes(deps),
         importRoutes(deps),
+        analyticsQueryRoutes(deps),
+        analyticsDefinitionRoutes(deps),
         asyncApiRoutes({ version: VERSION }),
       ]),
       (built) => built.close(),

@@ -3,7 +3,7 @@ import { problemSchema } from './schemas.ts'
 
 /** How the document describes a route; Fastify checks `params`, `querystring` and `body` by the same schemas. */
 
-type Tag = 'flows' | 'sessions' | 'steps' | 'statistics' | 'service'
+type Tag = 'flows' | 'sessions' | 'steps' | 'statistics' | 'analytics' | 'service'
 
 const problems = (...statuses: number[]) =>
   Object.fromEntries(
@@ -53,6 +53,8 @@ interface Parts {
   readonly params?: TSchema
   readonly querystring?: TSchema
   readonly body?: TSchema
+  /** The body as it is documented, where what is checked before the handler is less. */
+  readonly 'x-body'?: TSchema
 }
 
 interface Answers {

@@ -49,6 +49,8 @@ interface RouteSchema {
   readonly querystring?: ObjectSchema
   readonly body?: TSchema
   readonly consumes?: readonly string[]
+  /** The body as it is documented, where what is checked before the handler is less. */
+  readonly 'x-body'?: TSchema
   readonly 'x-headers'?: ObjectSchema
   readonly response?: Readonly<Record<string, unknown>>
 }
@@ -97,11 +99,11 @@ function parameters(place: 'path' | 'query' | 'header', schema: ObjectSchema | u
   }))
 }
 
-function requestBody({ body, consumes }: RouteSchema) {
+function requestBody({ 'x-body': documented, body = documented, consumes }: RouteSchema) {
   if (!body && !consumes) return {}
   const type = consumes?.[0] ?? 'application/json'
   const required = ((body as ObjectSchema | undefined)?.required ?? []).length > 0 || body === undefined
-  return { requestBody: { required, content: { [type]: { schema: body ?? {} } } } }
+  return { requestBody: { required, content: { [type]: { schema: documented ?? body ?? {} } } } }
 }
 
 /** A response is given as OpenAPI has it, or as a schema alone. */
@@ -141,6 +143,7 @@ const head = {
     { name: 'flows', description: 'Flows as data, in versions' },
     { name: 'statistics', description: 'How sessions fare' },
     { name: 'imports', description: 'Histories of earlier systems' },
+    { name: 'analytics', description: 'Funnels, retention, paths and segments, exact as of a position of the log' },
     { name: 'live', description: 'WebSocket beside the API' },
     { name: 'audit', description: 'The log itself, for auditors' },
     { name: 'service', description: 'For who runs it' },

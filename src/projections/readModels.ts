@@ -1,3 +1,4 @@
+import { definitions } from './definitions.ts'
 import { flows, flowVersions } from './flows.ts'
 import { imports } from './imports.ts'
 import type { AnyProjection } from './projection.ts'
@@ -6,7 +7,15 @@ import { signals } from './signals.ts'
 import { steps } from './steps.ts'
 
 /** Every read model. The runner is given all of them. */
-export const readModels: readonly AnyProjection[] = [sessions, steps, signals, flows, flowVersions, imports]
+export const readModels: readonly AnyProjection[] = [
+  sessions,
+  steps,
+  signals,
+  flows,
+  flowVersions,
+  imports,
+  definitions,
+]
 
 /** Other names that a query may wait by: what it reads is kept with the sessions. */
 export const readModelAliases: Readonly<Record<string, string>> = {

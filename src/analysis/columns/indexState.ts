@@ -78,8 +78,11 @@ export function indexOf(state: IndexState, columns: readonly Saved[]): ColumnarI
   const run = state.hasRun
     ? { unit: u32(), start: u32(), code: u32(), time: f64(), row: u32(), revision: u32(), session: null }
     : null
-  for (const { kind, name, count } of state.codes)
-    index.codes.counts.items[index.codes.add(kind, name)] = count
+  for (const { kind, name, count } of state.codes) {
+    // First the code: adding one may move the counts to other memory.
+    const code = index.codes.add(kind, name)
+    index.codes.counts.items[code] = count
+  }
   for (const key of state.attributes) {
     const column = new AttributeColumn()
     const [session, time, code] = [u32(), f64(), i32()]

@@ -1,0 +1,95 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { comparePositions, type Position, START } from '../../domain/position.ts'
+import { decode } from '../../eventStore/codec.ts'
+import type { EventStore } from '../../eventStore/eventStore.ts'
+import { type Caught, Waiters } from '../waiters.ts'
+import { AnalysisState, indexedCategories } from './state.ts'
+
+/** Keeps a state current from the log. */
+export interface Follower {
+  readonly state: AnalysisState
+  /** False until the end of the log was reached for the first time. */
+  readonly current: boolean
+  /** Answers once the state has seen a position, and the end of the log once. */
+  reached(position: Position, patienceMs: number): Promise<Caught>
+  /** Called after each batch. */
+  onProgress(listener: () => void): void
+  stop(): Promise<void>
+}
+
+const NAME = 'analysis'
+
+/** Follows the log from where the state is. What was interrupted goes on. */
+export function follow(store: EventStore, state: AnalysisState, warn: (error: unknown) => void): Follower {
+  const stopped = new AbortController()
+  const { signal } = stopped
+  const waiters = new Waiters()
+  const listeners: (() => void)[] = []
+  let current = false
+  let markCurrent = () => {}
+  const firstCurrent = new Promise<void>((done) => {
+    markCurrent = done
+  })
+
+  const run = async () => {
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      try {
+        const log = store.follow({ from: state.through, signal, categories: [...indexedCategories] })
+        for await (const batch of log) {
+          if (batch.kind === 'events') for (const event of batch.events) state.apply(decode(event))
+          state.through = batch.through
+          attempt = 0
+          if (batch.kind === 'caughtUp') {
+            current = true
+            markCurrent()
+          }
+          if (current) waiters.reached(NAME, state.through)
+          for (const tell of listeners) tell()
+          // Questions are looked at between batches.
+          if (batch.kind === 'events') await new Promise((next) => setImmediate(next))
+        }
+      } catch (error) {
+        if (!signal.aborted) warn(error)
+      }
+      if (!signal.aborted)
+        await delay(Math.min(50 * 2 ** attempt, 2000), undefined, { signal }).catch(() => {})
+    }
+  }
+  const running = run()
+
+  return {
+    state,
+    get current() {
+      return current
+    },
+    async reached(position, patienceMs) {
+      if (current && comparePositions(position, state.through) <= 0) return { ok: true }
+      const deadline = performance.now() + patienceMs
+      await Promise.race([firstCurrent, delay(patienceMs, undefined, { signal }).catch(() => {})])
+      if (current) return waiters.wait(NAME, position, Math.max(deadline - performance.now(), 0))
+      const head = await store.head()
+      const wanted = comparePositions(position, head) > 0 ? position : head
+      return { ok: false, at: state.through, behind: String(BigInt(wanted) - BigInt(state.through)) }
+    },
+    onProgress: (listener) => {
+      listeners.push(listener)
+    },
+    async stop() {
+      stopped.abort()
+      waiters.close()
+      await running
+    },
+  }
+}
+
+/** Whether a state was made from this log: its last event is where it says. */
+export async function knows(store: EventStore, { last, beforeLast }: AnalysisState): Promise<boolean> {
+  if (!last) return true
+  const next = { from: beforeLast, limit: 1, categories: [...indexedCategories] }
+  for await (const [event] of store.readAll(next))
+    if (event) return event.position === last.position && event.id === last.id
+  return false
+}
+
+/** An empty state, to be built from the beginning of the log. */
+export const emptyState = (): AnalysisState => Object.assign(new AnalysisState(), { through: START })
