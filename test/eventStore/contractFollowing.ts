@@ -162,6 +162,9 @@ export function following(nodes: Nodes): void {
       await store.appendMany(
         streams.map((stream) => ({ stream, events: signals(stream, 100), expected: 'no_stream' })),
       )
+      const quick = followerOf(store, { from, tenant })
+      await quick.until(({ events }) => events().length === 6000)
+      await quick.stop()
       held = false
       gate.resolve()
       await follower.until((seen) => seen.events().length === 6000 && isCaughtUp(seen))
