@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import type { ColumnarIndex } from './columnarIndex.ts'
 import { columnsOf, type IndexState, indexOf, type Saved } from './indexState.ts'
@@ -55,9 +55,6 @@ export function loadIndex(path: string): { readonly index: ColumnarIndex } | { r
     closeSync(file)
   }
 }
-
-/** Removes a file that cannot be used. */
-export const removeIndex = (path: string): void => rmSync(path, { force: true })
 
 function readFrom(file: number): ColumnarIndex {
   const start = Buffer.from(read(file, START))

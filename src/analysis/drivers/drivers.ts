@@ -30,8 +30,6 @@ export interface Driver {
   readonly q: number
 }
 
-export type Candidate = { readonly attribute: string } | EventFilter
-
 /** An attribute is looked at by its most frequent values, and all in all this many candidates are. */
 const MAX_VALUES = 50
 const MAX_CANDIDATES = 500

@@ -17,7 +17,7 @@ export interface FunnelCounts {
   readonly durations: readonly Durations[]
 }
 
-export interface Durations {
+interface Durations {
   readonly ms: Float64Array
   /** The group of each; null when there is one only. */
   readonly group: Uint32Array | null

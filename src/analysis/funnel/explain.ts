@@ -8,7 +8,7 @@ import { eachUnit, type Place } from './scan.ts'
 import { type StoppedBy, stoppedBy } from './stoppedBy.ts'
 
 /** An event of the log: by its session and place in the session's stream, from which its id is read. */
-export interface MatchedEvent {
+interface MatchedEvent {
   readonly sessionId: string
   readonly revision: number
   readonly type: string

@@ -1,4 +1,5 @@
 import { type Envelope, envelope, type Outcome } from '../plan/envelope.ts'
+import type { Fault } from '../plan/fault.ts'
 import type { AnalysisSource } from '../plan/source.ts'
 import { largestGroups } from './breakdown.ts'
 import { executeFunnel, type FunnelCounts } from './execute.ts'
@@ -13,9 +14,6 @@ export interface FunnelAnswer {
   readonly excluded: number
 }
 
-/** Runs a plan: here, or spread over threads. */
-export type Runner<Counts> = (plan: FunnelPlan) => Counts | Promise<Counts>
-
 /** Answers a funnel in this thread, or tells every fault of the query. */
 export function queryFunnel(
   query: unknown,
@@ -25,18 +23,6 @@ export function queryFunnel(
   const prepared = prepareFunnel(query, source, options)
   if ('faults' in prepared) return prepared
   return { answer: prepared.answer(executeFunnel(prepared.plan)) }
-}
-
-/** The same with the counting left to `run`, which may spread it over worker threads. */
-export async function queryFunnelWith(
-  run: (plan: FunnelPlan) => Promise<FunnelCounts>,
-  query: unknown,
-  source: AnalysisSource,
-  options: FunnelOptions = {},
-): Promise<Outcome<FunnelAnswer>> {
-  const prepared = prepareFunnel(query, source, options)
-  if ('faults' in prepared) return prepared
-  return { answer: prepared.answer(await run(prepared.plan)) }
 }
 
 interface PreparedFunnel {
@@ -49,7 +35,7 @@ export function prepareFunnel(
   query: unknown,
   source: AnalysisSource,
   options: FunnelOptions = {},
-): PreparedFunnel | { readonly faults: readonly import('../plan/fault.ts').Fault[] } {
+): PreparedFunnel | { readonly faults: readonly Fault[] } {
   const began = performance.now()
   const checked = checkFunnel(query, source)
   if ('faults' in checked) return checked

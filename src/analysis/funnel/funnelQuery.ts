@@ -52,7 +52,7 @@ export interface CheckedFunnel {
   readonly asOf: number
 }
 
-export const MAX_STEPS = 50
+const MAX_STEPS = 50
 const MAX_EXCLUSIONS = 20
 
 /** Checks a funnel; `extra` names further fields that the caller reads itself. */

@@ -72,7 +72,7 @@ export function tiedAny(tables: Tables, terms: Terms, grace: number): Evaluator 
 }
 
 /** Follows the chain entered in the group that begins at `entry`, filling as many steps as it can in each group. */
-export function tiedFollower({ steps, ...tables }: Tables, { window }: Terms, grace: number) {
+function tiedFollower({ steps, ...tables }: Tables, { window }: Terms, grace: number) {
   const matching = new Matching({ steps, ...tables })
   return (code: Uint32Array, time: Float64Array, entry: number, to: number, out: Outcome): void => {
     const { at, event } = out

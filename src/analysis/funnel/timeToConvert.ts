@@ -8,7 +8,7 @@ import { type HistogramBin, histogram } from './histogram.ts'
 import { scanUnits } from './scan.ts'
 
 /** Durations in seconds; null where nobody got there. */
-export interface Duration {
+interface Duration {
   readonly median: number | null
   readonly p90: number | null
   readonly mean: number | null

@@ -24,7 +24,7 @@ export interface PathsQuery {
 }
 
 /** What was done `step` events after the beginning. */
-export interface PathNode {
+interface PathNode {
   readonly name: string
   readonly step: number
   /** Units that did it there. */
@@ -32,7 +32,7 @@ export interface PathNode {
 }
 
 /** Units that did `to` right after `from`, which was `step` events after the beginning. */
-export interface PathLink {
+interface PathLink {
   readonly from: string
   readonly to: string
   readonly step: number

@@ -6,7 +6,7 @@ import { type CompiledFilter, countedCodes, filterCodes } from './filter.ts'
 import { rowCondition } from './rowConditions.ts'
 
 /** The part of a run that queries scan. */
-export interface CodedRun {
+interface CodedRun {
   readonly unit: Uint32Array
   readonly start: Uint32Array
   readonly stale: Uint8Array | null

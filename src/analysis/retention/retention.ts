@@ -8,7 +8,7 @@ import { type CohortCounts, executeRetention } from './execute.ts'
 import { planRetention, type RetentionOptions, type RetentionPlan } from './retentionPlan.ts'
 import { type CheckedRetention, checkRetention } from './retentionQuery.ts'
 
-export interface RetentionCell {
+interface RetentionCell {
   /** The period, or the place of the bracket. */
   readonly period: number
   /** With brackets: the periods covered, both inclusive. */
@@ -23,7 +23,7 @@ export interface RetentionCell {
   readonly incomplete: boolean
 }
 
-export interface Cohort {
+interface Cohort {
   /** Local date, with an hour where the period is one. */
   readonly start: string
   readonly size: number

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { queryFunnel } from '../../../src/analysis/funnel/funnel.ts'
+import type { FunnelQuery } from '../../../src/analysis/funnel/funnelQuery.ts'
+import type { EventFilter } from '../../../src/analysis/plan/filter.ts'
 import {
   byUnit,
   type Happened,
@@ -71,14 +73,17 @@ function randomFunnel(
 
 const time = (ms: number) => new Date(ms).toISOString()
 
-function queryOf(funnel: ReferenceFunnel, unit: 'session' | 'user') {
+function queryOf(funnel: ReferenceFunnel, unit: 'session' | 'user'): FunnelQuery {
   return {
-    steps: funnel.steps.map(({ query }) => query),
+    steps: funnel.steps.map(({ query }) => query as EventFilter),
     order: funnel.order,
     entry: funnel.entry,
     ties: funnel.ties,
     ...(Number.isFinite(funnel.window) && { window: `PT${funnel.window / 1000}S` }),
-    exclusions: funnel.exclusions.map(({ filter, ...range }) => ({ ...range, filter: filter.query })),
+    exclusions: funnel.exclusions.map(({ filter, ...range }) => ({
+      ...range,
+      filter: filter.query as EventFilter,
+    })),
     ...(Number.isFinite(funnel.from) && { from: time(funnel.from) }),
     ...(Number.isFinite(funnel.to) && { to: time(funnel.to) }),
     asOf: time(funnel.asOf),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { queryPaths } from '../../../src/analysis/paths/paths.ts'
+import { type PathsQuery, queryPaths } from '../../../src/analysis/paths/paths.ts'
 import { type Happened, sourceOf } from '../support/histories.ts'
 
 const walk = (session: string, names: string): Happened[] =>
@@ -7,7 +7,7 @@ const walk = (session: string, names: string): Happened[] =>
 
 const source = sourceOf(['abcd', 'a!bd', 'xabbd', 'acd', 'bcd'].flatMap((names, i) => walk(`s${i}`, names)))
 
-function paths(query: object) {
+function paths(query: PathsQuery) {
   const outcome = queryPaths(query, source)
   if ('faults' in outcome) throw new Error(JSON.stringify(outcome.faults))
   return outcome.answer

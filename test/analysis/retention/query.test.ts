@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { queryRetention } from '../../../src/analysis/retention/retention.ts'
+import type { RetentionQuery } from '../../../src/analysis/retention/retentionQuery.ts'
 import { type Happened, sourceOf } from '../support/histories.ts'
 
 const at = Date.parse
@@ -10,12 +11,13 @@ const events: Happened[] = [
 const source = sourceOf(events, { now: at('2026-03-30T12:00:00Z') })
 const query = { cohortBy: { signal: 'join' }, returnBy: { signal: 'ping' }, period: 'day', periods: 4 }
 
-function answer(extra: object = {}) {
+function answer(extra: Partial<RetentionQuery> = {}) {
   const outcome = queryRetention({ ...query, ...extra }, source)
   if ('faults' in outcome) throw new Error(JSON.stringify(outcome.faults))
   return outcome.answer
 }
-const returned = (extra: object = {}) => answer(extra).cohorts[0]!.cells.map((cell) => cell.returned)
+const returned = (extra: Partial<RetentionQuery> = {}) =>
+  answer(extra).cohorts[0]!.cells.map((cell) => cell.returned)
 
 test('local days count, of 23 hours too', () => {
   expect(returned({ timezone: 'UTC' })).toEqual([1, 1, 0])
