@@ -22,6 +22,7 @@ import { openLog } from './log.ts'
 import { startAnalysis } from './projections/analysis/analysisIndex.ts'
 import { readModelAliases, readModels } from './projections/readModels.ts'
 import { createProjectionRunner } from './projections/runner.ts'
+import { startAbandonment } from './reactions/abandonment.ts'
 import { startCheckpoints } from './reactions/checkpoints.ts'
 import { watchAnalysis, withAnalysis } from './services/analysisHealth.ts'
 import { loadFlowPacks } from './services/flowPacks.ts'
@@ -115,6 +116,10 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     const audit = await openAudit({ store, dataDir: config.dataDir, now })
     if (config.roles !== 'api')
       part(startCheckpoints({ ...audit, onError: warn('checkpoints') }), (writer) => writer.stop())
+    if (config.roles !== 'api')
+      part(startAbandonment({ pool, handle, flows, now, onError: warn('abandonment') }), (schedule) =>
+        schedule.stop(),
+      )
     const { redisUrl } = config
     const deps = {
       config,
