@@ -208,22 +208,30 @@ export function appending(nodes: Nodes): void {
       expect(last!.data).toEqual(signal(4))
     })
 
-    test('takes thousands at once of which some are refused', async () => {
-      const start = await nodes.store.head()
-      const appends = Array.from({ length: 60 }, (_, n) => {
-        const stream = newStream()
-        return { stream, events: signals(stream, 20), expected: n % 3 === 1 ? 5 : ('no_stream' as const) }
-      })
-      const verdicts = await nodes.store.appendMany(appends)
-      expect(verdicts.map(({ ok }) => ok)).toEqual(appends.map(({ expected }) => expected === 'no_stream'))
-      const written = new Set(appends.map(({ stream }) => stream))
-      const stored = (await readAllOf(nodes.store, { from: start })).filter(({ stream }) =>
-        written.has(stream),
-      )
-      expect(stored).toHaveLength(40 * 20)
-      for (const [n, { stream }] of appends.entries())
-        expect(await collect(nodes.store.read(stream))).toHaveLength(n % 3 === 1 ? 0 : 20)
-    })
+    test.each([[[7]], [[0, 19, 20, 49]]])(
+      'takes a thousand at once of which %j are refused',
+      async (wrong) => {
+        const start = await nodes.store.head()
+        const appends = Array.from({ length: 50 }, (_, n) => {
+          const stream = newStream()
+          const expected = wrong.includes(n) ? 5 : ('no_stream' as const)
+          return { stream, events: signals(stream, 20), expected }
+        })
+        const verdicts = await nodes.store.appendMany(appends)
+        expect(verdicts.map(({ ok }) => ok)).toEqual(appends.map((_, n) => !wrong.includes(n)))
+        const written = new Set(appends.map(({ stream }) => stream))
+        const stored = (await readAllOf(nodes.store, { from: start })).filter(({ stream }) =>
+          written.has(stream),
+        )
+        expect(stored).toHaveLength((50 - wrong.length) * 20)
+        for (const [n, { stream }] of appends.entries()) {
+          const found = await collect(nodes.store.read(stream))
+          expect(found).toHaveLength(wrong.includes(n) ? 0 : 20)
+          const verdict = verdicts[n]!
+          if (verdict.ok) expect(found.at(-1)).toMatchObject({ revision: 19, position: verdict.position })
+        }
+      },
+    )
 
     test('nothing given, nothing done', async () => {
       expect(await nodes.store.appendMany([])).toEqual([])
