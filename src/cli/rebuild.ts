@@ -1,10 +1,10 @@
 // `npm run rebuild -- [projection]`: builds read models anew beside those in use, compares, and swaps them in.
-import { SingleBar } from 'cli-progress'
 import { type Family, familiesOf, familyNamed } from '../projections/family.ts'
 import { readModels } from '../projections/readModels.ts'
 import { type RebuildReport, rebuild } from '../projections/rebuild.ts'
 import { fail, readCommandLine } from './commandLine.ts'
 import { openCommandLog } from './commandLog.ts'
+import { progressBar } from './progressBar.ts'
 
 const families = familiesOf(readModels)
 const { words } = readCommandLine({
@@ -41,24 +41,18 @@ process.exit(code)
 
 /** Answers whether old and new were the same. */
 async function rebuildOne(one: Family): Promise<boolean> {
-  const bar = process.stderr.isTTY
-    ? new SingleBar({ format: `${one.name} {bar} {percentage} % | {phase} | {rate} events/s`, fps: 10 })
-    : undefined
+  const bar = progressBar(one.name)
   const started = performance.now()
-  bar?.start(1, 0, { phase: 'starting', rate: 0 })
   const report = await rebuild({
     store: log.store,
     connectionString: log.databaseUrl,
     family: one,
     signal: stopping.signal,
     onProgress: ({ phase, position, end, events }) => {
-      bar?.setTotal(Math.max(1, Number(end)))
-      bar?.update(Number(position), {
-        phase,
-        rate: Math.round(events / ((performance.now() - started) / 1000)),
-      })
+      const rate = Math.round(events / ((performance.now() - started) / 1000))
+      bar.update(Number(position) / Math.max(1, Number(end)), `${phase}, ${rate} events/s`)
     },
-  }).finally(() => bar?.stop())
+  }).finally(() => bar.stop())
   tell(one, report)
   return report.comparison?.equal ?? true
 }
