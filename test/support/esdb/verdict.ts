@@ -1,7 +1,7 @@
 import type { Proposed, StreamState } from './log.ts'
 
 /** Largest append, all events together (the server's default). */
-export const MAX_APPEND_SIZE = 1024 * 1024
+const MAX_APPEND_SIZE = 1024 * 1024
 
 export type Expected = number | 'no_stream' | 'any' | 'stream_exists'
 
