@@ -2,7 +2,7 @@ import type { NewEvent } from '../domain/envelope.ts'
 import type { ExpectedRevision } from './eventStore.ts'
 
 /** The largest append: EventStoreDB's own limit, so that both engines take the same. */
-export const MAX_APPEND_BYTES = 1_048_576
+const MAX_APPEND_BYTES = 1_048_576
 
 /** An append that no log would take: the caller is wrong, and nothing is written. */
 export class InvalidAppend extends Error {

@@ -1,5 +1,5 @@
 /** Object ids of the element types (pg_type.dat). */
-export const OID = { bytea: 17, int4: 23, text: 25, uuid: 2950 } as const
+const OID = { bytea: 17, int4: 23, text: 25, uuid: 2950 } as const
 
 /** A buffer that grows; integers are big-endian, as PostgreSQL's wire formats have them. */
 export class BinaryWriter {
@@ -81,7 +81,7 @@ export class BinaryWriter {
  * A one-dimensional array without nulls in PostgreSQL's binary format (array_recv in arrayfuncs.c), which costs neither side the
  * quoting that the text format needs.
  */
-export function binaryArray<T>(
+function binaryArray<T>(
   element: keyof typeof OID,
   values: readonly T[],
   write: (writer: BinaryWriter, value: T) => void,

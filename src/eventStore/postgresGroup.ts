@@ -12,7 +12,7 @@ export interface PendingAppend {
   readonly bytes: number
 }
 
-export interface PendingEvent {
+interface PendingEvent {
   readonly id: string
   readonly type: string
   readonly chain: string

@@ -94,7 +94,6 @@ const SETTINGS = {
   effective_cache_size: '1GB',
   work_mem: '16MB',
   maintenance_work_mem: '128MB',
-  wal_compression: 'on',
   wal_buffers: '16MB',
   min_wal_size: '256MB',
   max_wal_size: '4GB',
