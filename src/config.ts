@@ -45,7 +45,7 @@ export function readConfig(environment: Environment): { config: Config } | { fau
     if (!text) return fallback
     const value = parse(text)
     if (typeof value === 'object' && value !== null && 'fault' in value) {
-      faults.push({ variable, detail: `${value.fault}, not ${JSON.stringify(text)}` })
+      faults.push({ variable, detail: parse === secret ? value.fault : `${value.fault}, not ${shown(text)}` })
       return fallback
     }
     return value as T
@@ -73,6 +73,9 @@ export function readConfig(environment: Environment): { config: Config } | { fau
     faults.push({ variable: 'JWKS_URL', detail: 'set JWT_SECRET or JWKS_URL, not both' })
   return faults.length > 0 ? { faults } : { config: withoutUndefined(config) as unknown as Config }
 }
+
+/** Without what may be a password: everything between `//` and the last `@`. */
+const shown = (value: string) => JSON.stringify(value.replace(/\/\/.*@/, '//…@'))
 
 const text: Parse<string> = (value) => value
 

@@ -49,3 +49,13 @@ test('a secret and a key set together are refused: only one of them can be meant
   const result = readConfig({ JWT_SECRET: 'x'.repeat(32), JWKS_URL: 'https://id.example.com/jwks' })
   expect(result).toMatchObject({ faults: [{ variable: 'JWKS_URL' }] })
 })
+
+test('a fault shows no password and no secret', () => {
+  const result = readConfig({
+    DATABASE_URL: 'mysql://ann:open@sesame@db/x',
+    EVENTSTORE_URL: 'http://admin:changeit@log:2113',
+    JWT_SECRET: 'hunter2',
+  })
+  expect(JSON.stringify(result)).not.toMatch(/sesame|changeit|hunter2/)
+  expect(JSON.stringify(result)).toContain('mysql://…@db/x')
+})
