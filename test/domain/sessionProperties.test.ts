@@ -13,7 +13,7 @@ import { at, type Bare, flowOf, fold, hoursLater } from './support/session.ts'
 
 /** Random people at random flows: what must hold whatever they do. */
 
-const RUNS = 600
+const RUNS = 400
 
 const answer = {
   type: 'object',
