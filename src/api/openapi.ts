@@ -143,7 +143,10 @@ const head = {
     { name: 'flows', description: 'Flows as data, in versions' },
     { name: 'statistics', description: 'How sessions fare' },
     { name: 'imports', description: 'Histories of earlier systems' },
-    { name: 'analytics', description: 'Funnels, retention, paths and segments, exact as of a position of the log' },
+    {
+      name: 'analytics',
+      description: 'Funnels, retention, paths and segments, exact as of a position of the log',
+    },
     { name: 'live', description: 'WebSocket beside the API' },
     { name: 'audit', description: 'The log itself, for auditors' },
     { name: 'service', description: 'For who runs it' },

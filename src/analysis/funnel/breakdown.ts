@@ -3,7 +3,7 @@ import { executeFunnel } from './execute.ts'
 import type { PlannedFunnel } from './funnelPlan.ts'
 
 /** A breakdown shows at most this many values. */
-const MAX_GROUPS = 200
+export const MAX_GROUPS = 200
 
 /**
  * Keeps a breakdown bounded: of more values than can be shown the largest stay, by units that entered. The others are put in one

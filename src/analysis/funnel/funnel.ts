@@ -4,7 +4,7 @@ import type { AnalysisSource } from '../plan/source.ts'
 import { largestGroups } from './breakdown.ts'
 import { executeFunnel, type FunnelCounts } from './execute.ts'
 import { durationTimes, type FunnelRow, funnelRows, together } from './funnelAnswer.ts'
-import { type FunnelOptions, type FunnelPlan, type PlannedFunnel, planFunnel } from './funnelPlan.ts'
+import { type FunnelOptions, type FunnelPlan, planFunnel } from './funnelPlan.ts'
 import { type CheckedFunnel, checkFunnel } from './funnelQuery.ts'
 
 export interface FunnelAnswer {
@@ -51,14 +51,19 @@ export function prepareFunnel(
       const { unclear } = counts
       if (unclear > 0) warn(`${unclear} units have too many simultaneous events to try every order of them`)
       return {
-        ...rows(funnel, planned, counts),
+        ...funnelOf(funnel, planned, counts),
         ...envelope({ query, asOf: funnel.asOf, position, began, warnings, exact: unclear === 0 }),
       }
     },
   }
 }
 
-function rows(funnel: CheckedFunnel, { plan, values }: PlannedFunnel, counts: FunnelCounts): FunnelAnswer {
+/** The funnel that counts come to; `values` are what its groups stand for. */
+export function funnelOf(
+  funnel: CheckedFunnel,
+  { plan, values }: { plan: Pick<FunnelPlan, 'steps' | 'groups'>; values: readonly unknown[] },
+  counts: FunnelCounts,
+): FunnelAnswer {
   const all = together(counts, plan.steps)
   const steps = funnelRows(funnel, all, durationTimes(all, 1), 0)
   const { excluded } = counts

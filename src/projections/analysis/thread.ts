@@ -5,7 +5,9 @@ import { createEventStoreDbEventStore } from '../../eventStore/eventStoreDb.ts'
 import { createPostgresEventStore } from '../../eventStore/postgres.ts'
 import { answering } from './answering.ts'
 import { emptyState, follow } from './follower.ts'
+import { startKeeper } from './keeper.ts'
 import type { FromThread, Question, Reply, ThreadOptions, ToThread } from './messages.ts'
+import { createSavedAnswers } from './savedAnswers.ts'
 import { createSnapshots } from './snapshots.ts'
 
 /**
@@ -35,6 +37,18 @@ const trouble = (error: unknown) =>
 const snapshots = createSnapshots(options.folder, store, log)
 let follower = follow(store, await snapshots.load(), trouble)
 const answers = answering(store, () => follower, Date.now)
+const keeper = options.keeping
+  ? startKeeper(
+      options.databaseUrl,
+      () => follower,
+      (message, error) => log('warn', message, { err: String(error) }),
+    )
+  : undefined
+const saved = createSavedAnswers(
+  options.databaseUrl,
+  () => follower,
+  () => keeper?.hurry(),
+)
 const saving = setInterval(() => void snapshots.save(follower.state), 5000)
 
 port.on('message', (message: ToThread) => {
@@ -74,7 +88,7 @@ async function answerTo(question: Question): Promise<Reply> {
     case 'members':
       return answers.members(question)
     case 'saved':
-      return { is: 'definition_unknown' }
+      return saved.answer(question)
     case 'reached':
       return { is: 'done' }
     case 'status':
@@ -108,6 +122,8 @@ async function secondsWaiting(): Promise<number> {
 
 async function stop(): Promise<void> {
   clearInterval(saving)
+  await keeper?.stop()
+  await saved.close()
   await follower.stop()
   if (follower.current) await snapshots.save(follower.state, true)
   await store.close()
