@@ -1,5 +1,6 @@
 import { type CelProgram, compileCel } from './cel.ts'
-import { an, type Variable } from './celCheck.ts'
+import type { Variable } from './celCheck.ts'
+import { an } from './celKinds.ts'
 import { celValue, jsonMap, type Members } from './celValues.ts'
 import type { JsonObject } from './json.ts'
 
