@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
-import { comparePositions, type Position } from '../domain/position.ts'
+import { comparePositions, type Position, START } from '../domain/position.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
 import {
   createGeneration,
@@ -105,10 +105,10 @@ class Rebuild {
   async run(): Promise<RebuildReport> {
     const resumedFrom = await this.#begin()
     const live = await this.#live()
-    const sameVersion = live.version === this.#generation.version
-    // Reading begins from the end that counts: that of the live tables where both are to be compared, else that of the log.
+    // Tables of another version, or empty because the read model is new, are nothing to compare with.
+    const comparable = live.version === this.#generation.version && live.position !== START
     const end = () =>
-      sameVersion ? this.#live().then(({ position }) => position) : this.#options.store.head()
+      comparable ? this.#live().then(({ position }) => position) : this.#options.store.head()
     await this.#readTo(await end())
     this.#tell('indexing', this.#generation.position)
     await createSecondIndexes(this.#connections.writer, this.#options.family, this.#generation.generation)
@@ -118,14 +118,14 @@ class Rebuild {
         .join(';'),
     )
     await this.#readTo(await end())
-    const comparison = sameVersion ? await this.#compare() : undefined
+    const comparison = comparable ? await this.#compare() : undefined
     await this.#swap()
     await this.#dropOld()
     return {
       events: this.#events,
       seconds: (performance.now() - this.#started) / 1000,
       position: this.#generation.position,
-      ...(resumedFrom !== '0' && { resumedFrom }),
+      ...(resumedFrom !== START && { resumedFrom }),
       ...(comparison && { comparison }),
     }
   }
