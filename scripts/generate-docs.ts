@@ -2,10 +2,12 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { eventsDocument } from './docs/events.ts'
+import { readModelsDocument } from './docs/readModels.ts'
 
 /** Each generated file, from the project's root, and what makes its text. */
 const documents: Readonly<Record<string, () => Promise<string>>> = {
   'docs/events.md': eventsDocument,
+  'docs/read-models.md': readModelsDocument,
 }
 
 const check = process.argv.includes('--check')
