@@ -1,7 +1,7 @@
 FROM node:24-slim
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --omit=optional --no-fund --no-audit
+RUN npm install --no-save --omit=dev --omit=optional --no-fund --no-audit --loglevel=error
 COPY src ./src
 COPY flows ./flows
 RUN mkdir -p .gangway && chown -R node:node /app

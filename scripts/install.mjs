@@ -27,7 +27,7 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
   })
   if (status !== 0) {
     console.error(
-      `npm ci failed${error ? `: ${error.message}` : ''}. Check the network and run the command again.`,
+      `npm install failed${error ? `: ${error.message}` : ''}. Check the network and run the command again.`,
     )
     process.exit(1)
   }
