@@ -1,12 +1,14 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import pg from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { generations } from '../../src/projections/checkpoint.ts'
+import { createReadSchema, generations, Superseded } from '../../src/projections/checkpoint.ts'
 import { connect } from '../../src/projections/connections.ts'
 import { familiesOf } from '../../src/projections/family.ts'
 import { takeLease } from '../../src/projections/lease.ts'
 import { project } from '../../src/projections/project.ts'
+import { readModels } from '../../src/projections/readModels.ts'
 import { sessions } from '../../src/projections/sessions.ts'
 import { signals } from '../../src/projections/signals.ts'
 import { steps } from '../../src/projections/steps.ts'
@@ -225,6 +227,42 @@ describe('two runners on one database', () => {
     await Promise.all([telling, stealing])
     const head = await log.store.head()
     for (const runner of runners) expect(await runner.waitFor('sessions', head, 10_000)).toEqual({ ok: true })
+    expect(await contents(log.connectionString)).toEqual(expected)
+  })
+
+  test('are told apart by the checkpoint alone, should both think that they hold the lease', async () => {
+    const told = sample(60, 5)
+    const log = await freshLog()
+    await tell(log.store, told)
+    const expected = await withoutIncident(told)
+    const both = [
+      await connect(log.connectionString, 'one'),
+      await connect(log.connectionString, 'two'),
+    ] as const
+    onTestFinished(async () => {
+      await Promise.all(both.map((one) => one.close()))
+    })
+    const families = familiesOf(readModels)
+    await createReadSchema(both[0].control, families)
+    const lease = (await takeLease(both[0].control, 'projector', randomUUID()))!
+    const live = await generations(both[0].control)
+    const targets = families.map((family) => ({
+      family,
+      generation: live.find((one) => one.family === family.name)!,
+    }))
+    const until = await log.store.head()
+    const signal = new AbortController().signal
+    const results = await Promise.allSettled(
+      both.map(({ writer, reader }) =>
+        project(
+          { store: log.store, writer, reader, lease, signal, until, pageSize: 4, bulkRows: 1 },
+          targets,
+        ),
+      ),
+    )
+    const failed = results.filter((result) => result.status === 'rejected')
+    expect(failed).toHaveLength(1)
+    expect(failed[0]!.reason).toBeInstanceOf(Superseded)
     expect(await contents(log.connectionString)).toEqual(expected)
   })
 
