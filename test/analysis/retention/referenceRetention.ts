@@ -84,7 +84,18 @@ function member(events: readonly Happened[], query: ReferenceRetention): Member 
 const DAY = 864e5
 const LENGTH = { hour: 36e5, day: DAY, week: 7 * DAY, month: 30 * DAY }
 
-function startOf(at: number, { period, timezone, weekStart }: ReferenceRetention) {
+const starts = new WeakMap<ReferenceRetention, Map<number, Temporal.ZonedDateTime>>()
+
+/** When the period that holds a time began. Kept, as Temporal takes its time. */
+function startOf(at: number, query: ReferenceRetention): Temporal.ZonedDateTime {
+  const known = starts.get(query) ?? new Map<number, Temporal.ZonedDateTime>()
+  starts.set(query, known)
+  const start = known.get(at) ?? began(at, query)
+  known.set(at, start)
+  return start
+}
+
+function began(at: number, { period, timezone, weekStart }: ReferenceRetention) {
   const local = Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(timezone)
   if (period === 'hour') return local.with({ minute: 0, second: 0, millisecond: 0 }, { offset: 'prefer' })
   const day = local.startOfDay()
