@@ -14,13 +14,10 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
   console.error('Installing what is missing (once; about a minute) …')
   const npm = process.env.npm_execpath
   const [command, args] = npm ? [process.execPath, [npm]] : ['npm', []]
-  const flags = [
-    'ci',
-    '--no-fund',
-    '--no-audit',
-    '--loglevel=error',
-    `--progress=${Boolean(process.stderr.isTTY)}`,
-  ]
+  // Not `npm ci`: that refuses a lock file that leaves out what a registry does not have, such as binaries of other platforms. This
+  // keeps to the locked versions as well, and writes nothing but node_modules.
+  const flags = ['install', '--no-save', '--no-fund', '--no-audit', '--loglevel=error']
+  if (process.stderr.isTTY) flags.push('--progress')
   const { status, error } = spawnSync(command, [...args, ...flags], {
     cwd: root,
     stdio: ['ignore', 2, 2],
