@@ -25,7 +25,9 @@ export function requireTokens(app: FastifyInstance, deps: Pick<AppDependencies, 
     if (open || !permission) return
     request.caller = await authenticate(deps.verifyToken, request)
     request.reach = authorize(request.caller, permission)
-    for (const id of Object.values(request.params as Record<string, string>))
-      if (id.length > MAX_ID || !isPlain(id)) throw notFound('not_found', 'There is nothing of that name.')
+    // The name of a stream holds a tenant and an id.
+    for (const [name, id] of Object.entries(request.params as Record<string, string>))
+      if ((id.length > MAX_ID && name !== 'stream') || !isPlain(id))
+        throw notFound('not_found', 'There is nothing of that name.')
   })
 }

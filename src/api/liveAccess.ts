@@ -10,15 +10,18 @@ export function mayJoin(caller: Caller, userId: string | null): boolean {
   return reach === 'tenant' || (reach === 'own' && userId === caller.sub)
 }
 
+export interface JoinableStream {
+  readonly stream: string
+  /** Whose session it is. */
+  readonly userId: string | null
+}
+
 /** The stream of a session that the caller may watch, or the refusal. Someone else's session looks like none. */
 export async function joinStream(
   sessions: LiveSessions,
   caller: Caller,
   sessionId: string,
-): Promise<
-  | { readonly stream: string; readonly userId: string | null }
-  | { readonly code: string; readonly detail: string }
-> {
+): Promise<JoinableStream | { readonly code: string; readonly detail: string }> {
   if (!reachOf(caller.roles, 'live.join'))
     return { code: 'forbidden', detail: 'None of your roles may do this (live.join).' }
   const owner = isPlain(sessionId) ? await sessions.owner(caller.tenant, sessionId) : undefined

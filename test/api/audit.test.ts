@@ -170,6 +170,13 @@ describe('a stream', () => {
     expect(third.nextCursor).toBeNull()
   })
 
+  test('of the longest id there may be is found', async () => {
+    const id = 'é'.repeat(200)
+    await record(store, 'third', id, [signal('x')])
+    const path = `streams/${encodeURIComponent(streamName('session', 'third', id))}`
+    expect((await get(path, await token('max', 'third', ['auditor']))).body.data).toHaveLength(1)
+  })
+
   test('that is unknown, or no stream at all, is 404', async () => {
     for (const stream of ['session-acme_none', 'session-acme', 'x', '$all', 'session-acme_'])
       expect((await get(`streams/${encodeURIComponent(stream)}`)).status).toBe(404)
