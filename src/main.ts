@@ -16,26 +16,30 @@ const { config } = read
 const isTerminal = process.stdout.isTTY === true
 const logger = createLogger(process.env.LOG_LEVEL || !isTerminal ? config.logLevel : 'warn')
 
-const service = await startService(config, logger).catch((error: NodeJS.ErrnoException) => {
+const starting = startService(config, logger)
+stopOnSignals(starting)
+const service = await starting.catch((error: NodeJS.ErrnoException) => {
   console.error(explain(error))
   process.exit(1)
 })
 await welcome(service)
 
-let stopping = false
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.on(signal, () => {
-    // Asked twice, it leaves at once: everything acknowledged is in the log.
-    if (stopping) process.exit(130)
-    stopping = true
-    service.stop().then(
-      () => process.exit(0),
-      (error) => {
+/** From the first moment on: what was started by then is stopped, also when that is in the middle of starting. */
+function stopOnSignals(starting: Promise<Service>): void {
+  let stopping = false
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, async () => {
+      // Asked twice, it leaves at once: everything acknowledged is in the log.
+      if (stopping) process.exit(130)
+      stopping = true
+      const started = await starting.catch(() => process.exit(1))
+      await started.stop().catch((error) => {
         console.error(error)
         process.exit(1)
-      },
-    )
-  })
+      })
+      process.exit(0)
+    })
+}
 
 function explain(error: NodeJS.ErrnoException): string {
   if (error.code === 'EADDRINUSE')
