@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import schema from '@asyncapi/specs/schemas/3.0.0.json' with { type: 'json' }
 import { Ajv } from 'ajv'
 import { expect, test } from 'vitest'
 import { asyncApiDocument } from '../../src/api/asyncapi.ts'
@@ -7,14 +6,13 @@ import { asyncApiDocument } from '../../src/api/asyncapi.ts'
 const document = asyncApiDocument({ version: '1.2.3', host: 'localhost:3000' })
 
 test('the AsyncAPI document is valid by the schema of AsyncAPI 3.0', () => {
-  const file = createRequire(import.meta.url).resolve('@asyncapi/specs/schemas/3.0.0.json')
   const validate = new Ajv({
     strict: false,
     validateFormats: false,
     meta: false,
     validateSchema: false,
     logger: false,
-  }).compile(JSON.parse(readFileSync(file, 'utf8')))
+  }).compile(schema)
   expect([validate(JSON.parse(JSON.stringify(document))), validate.errors]).toEqual([true, null])
 })
 
