@@ -33,7 +33,9 @@ export type FoldResult =
     }
 
 export function keyText(key: RowKey): string {
-  return key.length === 1 ? String(key[0]) : key.join('\u0000')
+  let text = String(key[0])
+  for (let part = 1; part < key.length; part++) text += `\u0000${key[part]}`
+  return text
 }
 
 /** What later events queue behind when one cannot be applied: the root's key, or the stream of an event that has none. */

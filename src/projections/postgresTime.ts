@@ -6,10 +6,12 @@ export function isoOfPostgres(text: string): string {
 
 const SPACE = 32
 
-/** What `timestamptz` takes for an ISO 8601 time: years below 1 are written as BC, and years past 9999 without a sign. */
+/** What `timestamptz` takes for an ISO 8601 time, and what it refuses for anything else: years below 1 are written as BC, and years past 9999 without a sign. */
 export function postgresOfIso(iso: string): string {
   if (iso.length === 24 && !iso.startsWith('0000')) return iso
-  const [, sign, year, rest] = /^([+-]?)(\d+)(-\d\d-\d\dT.*)$/.exec(iso)!
+  const found = /^([+-]?)(\d+)(-\d\d-\d\dT.*)$/.exec(iso)
+  if (!found) return iso
+  const [, sign, year, rest] = found
   const number = Number(sign === '-' ? `-${year}` : year)
   return number > 0
     ? `${year!.replace(/^0+(?=\d{4})/, '')}${rest}`

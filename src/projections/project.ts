@@ -211,8 +211,9 @@ class Projecting {
   async #apply(events: readonly StoredEvent[], through: Position): Promise<void> {
     this.#applying = true
     try {
-      const recorded = events.map(decoded)
-      for (const working of this.#working) await this.#applyTo(working, recorded)
+      const faults = new Map<RecordedEvent, string>()
+      const recorded = events.map((event) => decoded(event, faults))
+      for (const working of this.#working) await this.#applyTo(working, recorded, faults)
     } finally {
       this.#applying = false
     }
@@ -225,26 +226,28 @@ class Projecting {
   }
 
   /** Mostly all events at once; one that must be parked comes between those before and those after it. */
-  async #applyTo({ family, workspace, generation }: Working, events: readonly Decoded[]): Promise<void> {
-    let portion: RecordedEvent[] = []
-    const behind = comparePositions(generation.position, this.#through) > 0
-    for (const { event, error } of events) {
+  async #applyTo(
+    { family, workspace, generation }: Working,
+    events: readonly RecordedEvent[],
+    faults: ReadonlyMap<RecordedEvent, string>,
+  ): Promise<void> {
+    const ahead = comparePositions(generation.position, this.#through) > 0
+    const own = ahead
+      ? events.filter(({ position }) => comparePositions(position, generation.position) > 0)
+      : events
+    if (faults.size + this.#park.size === 0) return workspace.apply(own)
+    let from = 0
+    for (const [place, event] of own.entries()) {
       if (!family.types.has(event.type)) continue
-      if (behind && comparePositions(event.position, generation.position) <= 0) continue
-      const refused = this.#park.size > 0 ? this.#park.get(`${family.name}@${event.position}`) : undefined
-      if (error === undefined && refused === undefined) {
-        portion.push(event)
-        continue
-      }
-      await workspace.apply(portion)
-      portion = []
-      workspace.park(
-        event,
-        error === undefined ? keyOf(family, event) : parkKeyOf([event.stream]),
-        error ?? refused!,
-      )
+      const fault = faults.get(event)
+      const refused = this.#park.get(`${family.name}@${event.position}`)
+      if (fault === undefined && refused === undefined) continue
+      await workspace.apply(own.slice(from, place))
+      from = place + 1
+      if (fault !== undefined) workspace.park(event, parkKeyOf([event.stream]), fault)
+      else workspace.park(event, keyOf(family, event), refused!)
     }
-    await workspace.apply(portion)
+    await workspace.apply(own.slice(from))
   }
 
   /** Keeps what gathers within bounds, and sees that it is stored soon. */
@@ -340,16 +343,13 @@ class Projecting {
 /** While there is much to catch up on, what was folded is stored at least this often. */
 const CATCH_UP_MS = 1000
 
-interface Decoded {
-  readonly event: RecordedEvent
-  readonly error?: string
-}
-
-function decoded(event: StoredEvent): Decoded {
+/** The event as it is worked with; one that cannot be decoded as it is, with why among the faults. */
+function decoded(event: StoredEvent, faults: Map<RecordedEvent, string>): RecordedEvent {
   try {
-    return { event: decode(event) }
+    return decode(event)
   } catch (error) {
-    return { event, error: (error as Error).message }
+    faults.set(event, (error as Error).message)
+    return event
   }
 }
 

@@ -6,38 +6,54 @@ export class UnfitRow extends Error {
   override readonly name = 'UnfitRow'
 }
 
+/** Whether a column can hold a value that is not null. @throws UnfitRow */
+export function requireFit(column: string, type: ColumnType, value: unknown): void {
+  if (fits(type, value)) return
+  const shown = JSON.stringify(value)?.slice(0, 80) ?? 'undefined'
+  throw new UnfitRow(`${column} is ${type} and cannot hold ${shown}`)
+}
+
+function fits(type: ColumnType, value: unknown): boolean {
+  switch (type) {
+    case 'text':
+      return typeof value === 'string' && !value.includes('\u0000')
+    case 'integer':
+      return Number.isInteger(value) && Math.abs(value as number) <= 2_147_483_647
+    case 'bigint':
+      return Number.isSafeInteger(value)
+    case 'double precision':
+      return typeof value === 'number' && !Number.isNaN(value)
+    case 'boolean':
+      return typeof value === 'boolean'
+    case 'json':
+      return value !== undefined
+    case 'numeric':
+    case 'date':
+    case 'timestamptz':
+      return typeof value === 'string'
+  }
+}
+
 /** A column's value as Postgres reads it, null for null. @throws UnfitRow */
 export function columnText(column: string, type: ColumnType, value: unknown): string | null {
   if (value === null) return null
+  requireFit(column, type, value)
   switch (type) {
     case 'text':
-      if (typeof value !== 'string' || value.includes('\u0000')) throw unfit(column, type, value)
-      return value
-    case 'integer':
-      if (!Number.isInteger(value) || Math.abs(value as number) > 2_147_483_647)
-        throw unfit(column, type, value)
-      return String(value)
-    case 'bigint':
-      if (!Number.isSafeInteger(value)) throw unfit(column, type, value)
-      return String(value)
-    case 'double precision':
-      if (typeof value !== 'number' || Number.isNaN(value)) throw unfit(column, type, value)
-      return String(value)
     case 'numeric':
-      if (typeof value !== 'string') throw unfit(column, type, value)
-      return value
+      return value as string
+    case 'integer':
+    case 'bigint':
+    case 'double precision':
+      return String(value)
     case 'boolean':
-      if (typeof value !== 'boolean') throw unfit(column, type, value)
       return value ? 't' : 'f'
-    case 'json': {
-      const text = JSON.stringify(value)
-      if (text === undefined) throw unfit(column, type, value)
-      return text
-    }
+    case 'json':
+      return JSON.stringify(value)
     case 'timestamptz':
+      return postgresOfIso(value as string)
     case 'date':
-      if (typeof value !== 'string') throw unfit(column, type, value)
-      return type === 'date' ? postgresDate(value) : postgresOfIso(value)
+      return postgresDate(value as string)
   }
 }
 
@@ -75,31 +91,4 @@ export function rowDecoder(table: AnyTable): (values: readonly (string | null)[]
     for (const [index, [name, type]] of columns.entries()) row[name] = columnValue(type, values[index]!)
     return row
   }
-}
-
-/** Makes the lines of `COPY … FROM STDIN` in text format. @throws UnfitRow */
-export function copyEncoder(table: AnyTable): (row: AnyRow) => string {
-  const columns = Object.entries(table.columns as Record<string, ColumnType>)
-  return (row) => {
-    let line = ''
-    for (const [name, type] of columns) {
-      const text = columnText(name, type, row[name])
-      if (line !== '' || name !== columns[0]![0]) line += '\t'
-      line += text === null ? '\\N' : ESCAPED[type] && /[\\\t\n\r]/.test(text) ? escapeCopy(text) : text
-    }
-    return `${line}\n`
-  }
-}
-
-const ESCAPED: Partial<Record<ColumnType, true>> = { text: true, json: true }
-
-function escapeCopy(text: string): string {
-  return text.replace(/[\\\t\n\r]/g, (character) => COPY_ESCAPES[character]!)
-}
-
-const COPY_ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' }
-
-function unfit(column: string, type: ColumnType, value: unknown): UnfitRow {
-  const shown = JSON.stringify(value)?.slice(0, 80) ?? 'undefined'
-  return new UnfitRow(`${column} is ${type} and cannot hold ${shown}`)
 }

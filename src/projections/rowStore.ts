@@ -1,11 +1,11 @@
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import { once } from 'node:events'
 import type pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
+import { copyInput } from './copyRows.ts'
 import { type Family, tableName } from './family.ts'
 import { keyText } from './fold.ts'
 import type { AnyProjection, AnyRow, AnyTable, RowKey, Tally } from './projection.ts'
-import { columnText, copyEncoder, rowDecoder } from './rowCodec.ts'
+import { columnText, rowDecoder } from './rowCodec.ts'
 import {
   addSums,
   allColumns,
@@ -23,7 +23,6 @@ import type { ChangedRow, Changes } from './workspace.ts'
 
 /** From so many rows on, COPY is faster than parameters. */
 const COPY_FROM_ROWS = 1000
-const COPY_CHUNK = 1 << 16
 
 /** Reads and writes the tables of one generation of a family. Writes happen in the caller's transaction. */
 export class RowStore {
@@ -124,20 +123,11 @@ export class RowStore {
 
   /** Encodes everything first: what does not fit is found before the connection is in the middle of something. */
   async #copyInto(target: string, table: AnyTable, rows: readonly AnyRow[]): Promise<void> {
-    const encode = copyEncoder(table)
-    const chunks: string[] = []
-    let chunk = ''
-    for (const row of rows) {
-      chunk += encode(row)
-      if (chunk.length < COPY_CHUNK) continue
-      chunks.push(chunk)
-      chunk = ''
-    }
-    chunks.push(chunk)
-    await pipeline(
-      Readable.from(chunks, { objectMode: true }),
-      this.#client.query(copyFrom(`copy ${target} from stdin`)),
-    )
+    const { format, bytes } = copyInput(table, rows)
+    const stream = this.#client.query(copyFrom(`copy ${target} from stdin (format ${format})`))
+    const finished = once(stream, 'finish')
+    stream.end(bytes)
+    await finished
   }
 
   async #prepared(what: string, name: string, text: string, values: unknown[]): Promise<void> {

@@ -209,13 +209,13 @@ export function createProjectionRunner(options: ProjectionRunnerOptions): Projec
       all.some((one) => one.family === name && one.status === 'live' && one.version > version),
     )
 
-  /** Asks the database how far others have come, as long as anybody waits. */
+  /** Asks the database how far others have come, as long as anybody waits and it is not us who project. */
   const poll = async () => {
     if (polling) return
     polling = true
     try {
-      while (waiters.count > 0 && !active && !stopped.signal.aborted) {
-        const live = await liveGenerations().catch(() => [])
+      while (waiters.count > 0 && !stopped.signal.aborted) {
+        const live = active ? [] : await liveGenerations().catch(() => [])
         if (!active) for (const { family, position } of live) waiters.reached(family, position)
         if (waiters.count > 0) await pause(POLL_MS)
       }
@@ -247,8 +247,9 @@ export function createProjectionRunner(options: ProjectionRunnerOptions): Projec
       const family = resolve(name)
       const caught = waiters.wait(family.name, position, timeoutMs)
       if (waiters.count > 0) {
-        if (active) hurry()
-        else void poll()
+        hurry()
+        // Also while it is us: the lease may be lost before the position is reached.
+        void poll()
       }
       return caught
     },
