@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import type { ExperimentQuestion } from '../../analysis/experiment/experimentAnswer.ts'
 import type { DefinitionKind } from '../../domain/definitionEvents.ts'
 import type { JsonObject } from '../../domain/json.ts'
 import type { Position } from '../../domain/position.ts'
@@ -8,6 +9,8 @@ import type { QueryKind } from './queries.ts'
 /** The analysis of this node: an index of the log in a thread of its own, and who asks it. */
 export interface Analysis {
   query(tenant: string, kind: QueryKind, body: JsonObject, after?: Position): Promise<AnalysisReply>
+  /** Results of an experiment. */
+  experiment(tenant: string, question: ExperimentQuestion, after?: Position): Promise<AnalysisReply>
   /** Whether a definition could be saved. */
   check(
     tenant: string,
@@ -152,6 +155,7 @@ export function startAnalysis(options: AnalysisOptions): Analysis {
   const patienceMs = PATIENCE_MS
   return {
     query: (tenant, kind, body, after) => ask({ ask: 'query', tenant, kind, body, after, patienceMs }),
+    experiment: (tenant, question, after) => ask({ ask: 'experiment', tenant, question, after, patienceMs }),
     check: (tenant, kind, definition, after) =>
       ask({ ask: 'check', tenant, kind, definition, after, patienceMs }),
     saved: (tenant, kind, key, bounds, after) =>

@@ -1,3 +1,4 @@
+import { experimentAnswer } from '../../analysis/experiment/experimentAnswer.ts'
 import type { Explanation } from '../../analysis/funnel/explain.ts'
 import type { Envelope } from '../../analysis/plan/envelope.ts'
 import { segmentMembers } from '../../analysis/segments/segment.ts'
@@ -11,12 +12,15 @@ import { definitionFaults, type EventPlace, queries, withEventIds } from './quer
 import { definitionName } from './state.ts'
 
 type QueryQuestion = Extract<Question, { ask: 'query' }>
+type ExperimentsQuestion = Extract<Question, { ask: 'experiment' }>
 type CheckQuestion = Extract<Question, { ask: 'check' }>
 type MembersQuestion = Extract<Question, { ask: 'members' }>
 
 /** Answers questions from the index. What they ask for must have been waited for. */
 export interface Answering {
   query(question: QueryQuestion): Promise<Reply>
+  /** Results of an experiment on one flow, or on all flows of the tenant. */
+  experiment(question: ExperimentsQuestion): Reply
   check(question: CheckQuestion): Reply
   members(question: MembersQuestion): Reply
 }
@@ -48,6 +52,14 @@ export function answering(store: EventStore, follower: () => Follower, now: () =
         return json(await withEventIds(answer as Explanation & Envelope, eventIds(tenant)))
       if (kind === 'drivers') return listed(answer as { data: readonly unknown[] } & Envelope)
       return json(answer)
+    },
+
+    experiment({ tenant, question }) {
+      const { state } = follower()
+      const { flowId } = question.definition
+      const flows = flowId === undefined ? [...(state.tenants.get(tenant)?.flows.keys() ?? [])] : [flowId]
+      const sources = flows.flatMap((flow) => state.source(tenant, flow, question.asOf) ?? [])
+      return json(experimentAnswer(question, sources, state.through))
     },
 
     check({ tenant, kind, definition }) {

@@ -1,3 +1,4 @@
+import type { ExperimentQuestion } from '../../analysis/experiment/experimentAnswer.ts'
 import type { Fault } from '../../analysis/plan/fault.ts'
 import type { DefinitionKind } from '../../domain/definitionEvents.ts'
 import type { JsonObject } from '../../domain/json.ts'
@@ -17,6 +18,7 @@ export interface ThreadOptions {
 /** What it is asked. `after`: a position that must have been seen, waited for `patienceMs` at most. */
 export type Question = { readonly after?: Position | undefined; readonly patienceMs: number } & (
   | { readonly ask: 'query'; readonly tenant: string; readonly kind: QueryKind; readonly body: JsonObject }
+  | { readonly ask: 'experiment'; readonly tenant: string; readonly question: ExperimentQuestion }
   | {
       readonly ask: 'check'
       readonly tenant: string

@@ -1,7 +1,7 @@
-import { constants, setPriority } from 'node:os'
+import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { pino } from 'pino'
-import { createEventStoreDbEventStore } from '../../eventStore/eventStoreDb.ts'
+import type { EventStore } from '../../eventStore/eventStore.ts'
 import { createPostgresEventStore } from '../../eventStore/postgres.ts'
 import { answering } from './answering.ts'
 import { emptyState, follow } from './follower.ts'
@@ -27,11 +27,9 @@ const logger = pino({
 })
 
 // On Linux this is the priority of the thread alone: where processors are few, commands come first.
-if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+if (process.platform === 'linux') setPriority(3)
 
-const store = options.eventStoreUrl
-  ? await createEventStoreDbEventStore({ connectionString: options.eventStoreUrl, logger })
-  : await createPostgresEventStore({ connectionString: options.databaseUrl, logger })
+const store = await openStore()
 const trouble = (error: unknown) =>
   log('warn', 'Following the log was interrupted and goes on', { err: String(error) })
 const snapshots = createSnapshots(options.folder, store, log)
@@ -50,6 +48,14 @@ const saved = createSavedAnswers(
   () => keeper?.hurry(),
 )
 const saving = setInterval(() => void snapshots.save(follower.state), 5000)
+
+/** The client of EventStoreDB takes a while to load: only where it is used. */
+async function openStore(): Promise<EventStore> {
+  const { databaseUrl, eventStoreUrl } = options
+  if (!eventStoreUrl) return createPostgresEventStore({ connectionString: databaseUrl, logger })
+  const { createEventStoreDbEventStore } = await import('../../eventStore/eventStoreDb.ts')
+  return createEventStoreDbEventStore({ connectionString: eventStoreUrl, logger })
+}
 
 port.on('message', (message: ToThread) => {
   switch (message.is) {
@@ -83,6 +89,8 @@ async function answerTo(question: Question): Promise<Reply> {
   switch (question.ask) {
     case 'query':
       return answers.query(question)
+    case 'experiment':
+      return answers.experiment(question)
     case 'check':
       return answers.check(question)
     case 'members':
