@@ -247,3 +247,150 @@ test('an Idempotency-Key means nothing to a query', async () => {
   expect([first.status, other.status]).toEqual([200, 200])
   expect(other.headers.get('idempotent-replayed')).toBeNull()
 })
+
+describe('whatever is sent, an answer or a fault comes back', () => {
+  const values = [
+    null,
+    0,
+    -1,
+    1e308,
+    '',
+    'x',
+    '\u2028',
+    [],
+    {},
+    [[]],
+    true,
+    '-P1D',
+    'P1Y',
+    '0000-01-01',
+    { any: true },
+  ]
+  const nasty = (base: Record<string, unknown>) =>
+    Object.keys(base).flatMap((key) => values.map((value) => ({ ...base, [key]: value })))
+  const any = { any: true }
+  const bodies: [string, object[]][] = [
+    [
+      'funnels/query',
+      nasty({
+        flowId: FLOW,
+        steps: [{ step: 'a' }],
+        order: 'ordered',
+        entry: 'first',
+        window: 'P1D',
+        ties: 'any',
+        exclusions: [],
+        from: hour(0),
+        to: hour(9),
+        breakdown: { attribute: 'plan' },
+        segment: 'x',
+        unit: 'user',
+        asOf: hour(9),
+      }),
+    ],
+    [
+      'funnels/query',
+      values.map((value) => ({
+        flowId: FLOW,
+        steps: [value, { step: value }, { any: value, where: value }],
+      })),
+    ],
+    [
+      'funnels/query',
+      values.map((value) => ({
+        flowId: FLOW,
+        steps: [any, any],
+        exclusions: [value, { filter: value, from: value, to: value }],
+      })),
+    ],
+    [
+      'funnels/query',
+      values.map((value) => ({ flowId: FLOW, steps: [any], breakdown: { attribute: value } })),
+    ],
+    ['funnels/explain', nasty({ flowId: FLOW, steps: [any], unitId: 's1' })],
+    ['funnels/time-to-convert', nasty({ flowId: FLOW, steps: [any], window: 'P1D' })],
+    ['funnels/drivers', nasty({ flowId: FLOW, steps: [any, any], candidates: [{ attribute: 'plan' }] })],
+    ['paths', nasty({ flowId: FLOW, from: any, to: any, depth: 3, limit: 3, unit: 'user', asOf: hour(9) })],
+    [
+      'retention/query',
+      nasty({
+        flowId: FLOW,
+        cohortBy: any,
+        returnBy: any,
+        period: 'hour',
+        periods: 3,
+        clock: 'calendar',
+        mode: 'on',
+        brackets: [[0, 1]],
+        timezone: 'UTC',
+        weekStart: 'monday',
+        asOf: hour(9),
+      }),
+    ],
+  ]
+  test.each(bodies)('%s', async (path, all) => {
+    for (const body of all) {
+      const { status } = await analyst.post(`/analytics/${path}`, body)
+      expect([200, 404, 422], `${status} for ${JSON.stringify(body)}`).toContain(status)
+    }
+  })
+
+  test('saved definitions', async () => {
+    const saves: [string, object[]][] = [
+      ['segments', values.map((rule) => ({ flowId: FLOW, rule }))],
+      [
+        'segments',
+        values.map((value) => ({
+          flowId: FLOW,
+          rule: { did: any, atLeast: value, within: value, since: value },
+        })),
+      ],
+      [
+        'segments',
+        values.map((value) => ({ flowId: FLOW, rule: { all: [value, { not: value }, { any: value }] } })),
+      ],
+      ['retentions', nasty({ flowId: FLOW, cohortBy: any, returnBy: any, period: 'day', periods: 2 })],
+    ]
+    for (const [kind, all] of saves)
+      for (const body of all) {
+        const { status } = await analyst.put(`/analytics/${kind}/nasty`, body)
+        expect([200, 404, 422], `${status} for ${JSON.stringify(body)}`).toContain(status)
+      }
+    for (const query of ['from=x', 'to=2026-13-01', 'from=2026-01-02&to=2026-01-01', 'after=x', 'limit=1'])
+      expect([200, 404, 422]).toContain((await analyst.get(`/analytics/retentions/nasty?${query}`)).status)
+    for (const query of ['limit=0', 'cursor=x', 'cursor=m99999999999', 'limit=101'])
+      expect((await analyst.get(`/analytics/segments/nasty/members?${query}`)).status).toBe(422)
+  })
+})
+
+test('while a history pours in, queries are answered, and never see less than before', async () => {
+  const flowId = 'pouring'
+  await publish(admin, flowId, ['a', 'b'])
+  const lines = Array.from({ length: 4000 }, (_, i) => [
+    done(`p${i}`, 'a', i / 60),
+    done(`p${i}`, 'b', i / 60 + 1),
+  ])
+  let over = false
+  const importing = importHistory(admin, flowId, lines.flat()).finally(() => {
+    over = true
+  })
+  const seen: number[][] = []
+  while (!over) {
+    const { status, body } = await analyst.post('/analytics/funnels/query', {
+      flowId,
+      steps: steps.slice(0, 2),
+    })
+    expect(status).toBe(200)
+    seen.push(counts(body))
+  }
+  const position = await importing
+  const last = await analyst.post(`/analytics/funnels/query?after=${position}`, {
+    flowId,
+    steps: steps.slice(0, 2),
+  })
+  expect(counts(last.body)).toEqual([4000, 4000])
+  for (const [i, [a, b]] of seen.entries()) {
+    expect(a).toBeGreaterThanOrEqual(seen[i - 1]?.[0] ?? 0)
+    expect(b).toBeLessThanOrEqual(a!)
+  }
+})
