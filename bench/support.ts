@@ -98,7 +98,8 @@ export async function benchPostgres(): Promise<{
     },
     async stop() {
       await postgres.stop()
-      await rm(dataDir, { recursive: true, force: true })
+      // It may still be writing its last checkpoint.
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 100, retryDelay: 100 })
     },
   }
 }

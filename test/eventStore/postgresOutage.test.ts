@@ -33,7 +33,7 @@ describe('when PostgreSQL is killed', () => {
   afterAll(async () => {
     await store.close()
     await postgres.stop()
-    await rm(dataDir, { recursive: true, force: true })
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 100, retryDelay: 100 })
   })
 
   test('and comes back, every append is answered and written once, and followers miss nothing', async () => {

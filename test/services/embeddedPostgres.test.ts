@@ -24,7 +24,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   for (const postgres of running) await postgres.stop()
-  await rm(parent, { recursive: true, force: true })
+  await rm(parent, { recursive: true, force: true, maxRetries: 100, retryDelay: 100 })
 })
 
 async function newFolder(): Promise<string> {

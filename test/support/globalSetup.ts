@@ -19,6 +19,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('postgres', postgres.connectionString)
   return async () => {
     await postgres.stop()
-    await rm(dataDir, { recursive: true, force: true })
+    // It may still be writing its last checkpoint.
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 100, retryDelay: 100 })
   }
 }
