@@ -115,6 +115,7 @@ export async function createSecondIndexes(
   family: Family,
   generation: number,
 ): Promise<void> {
+  await client.query("set maintenance_work_mem = '256MB'")
   for (const model of family.models)
     for (const sql of createIndexes(tableName(model, generation), model.table)) await client.query(sql)
 }

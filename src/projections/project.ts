@@ -26,6 +26,8 @@ export interface ProjectOptions {
   readonly signal: AbortSignal
   /** Read no further than this, inclusive, and answer when everything up to there is stored. */
   readonly until?: Position
+  /** Read only events of these types. */
+  readonly types?: readonly string[]
   /** Rows of each projection kept in memory. */
   readonly cacheRows?: number
   /** Events from the log at a time. */
@@ -139,12 +141,17 @@ class Projecting {
   }
 
   async run(): Promise<Target[]> {
-    const { store, signal, until, pageSize = 1000 } = this.#options
+    const { store, signal, until, types, pageSize = 1000 } = this.#options
     for (const target of this.#from) this.#working.push(await this.#prepare(target))
     this.#from = this.targets
     const following = AbortSignal.any([signal, this.#abort.signal])
     if (until === undefined || comparePositions(this.#through, until) < 0) {
-      for await (const followed of store.follow({ from: this.#through, signal: following, pageSize })) {
+      for await (const followed of store.follow({
+        from: this.#through,
+        signal: following,
+        pageSize,
+        ...(types && { types }),
+      })) {
         if (this.#failure) break
         if (followed.kind === 'events') await this.#take(followed.events, followed.through, pageSize)
         else await this.#caughtUp(followed.through)

@@ -1,4 +1,5 @@
 import { definitions } from './definitions.ts'
+import { assignments, experiments } from './experiments.ts'
 import { flows, flowVersions } from './flows.ts'
 import { imports } from './imports.ts'
 import type { AnyProjection } from './projection.ts'
@@ -15,6 +16,8 @@ export const readModels: readonly AnyProjection[] = [
   flowVersions,
   imports,
   definitions,
+  experiments,
+  assignments,
 ]
 
 /** Other names that a query may wait by: what it reads is kept with the sessions. */

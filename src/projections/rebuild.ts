@@ -86,6 +86,8 @@ export async function rebuild(options: RebuildOptions): Promise<RebuildReport> {
 const RENEW_MS = 1000
 /** The live tables stand still while the last events are read: they must be few. */
 const FEW = 2000
+/** So few types of events that reading only them is worth a filter. */
+const FEW_TYPES = 4
 const PATIENCE_MS = 30_000
 
 class Rebuild {
@@ -165,6 +167,7 @@ class Rebuild {
         lease: this.#lease,
         signal,
         until: end,
+        ...(family.types.size <= FEW_TYPES && { types: [...family.types] }),
         onStored: ({ through, events }) => {
           this.#events += events
           this.#options.onProgress?.({ phase: 'reading', position: through, end, events: this.#events })

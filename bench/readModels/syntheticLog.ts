@@ -1,8 +1,8 @@
-import { derivedId } from '../src/domain/ids.ts'
-import type { SessionEvent } from '../src/domain/sessionEvents.ts'
-import { streamName } from '../src/domain/stream.ts'
-import { encode } from '../src/eventStore/codec.ts'
-import type { Append, EventStore } from '../src/eventStore/eventStore.ts'
+import { derivedId } from '../../src/domain/ids.ts'
+import type { SessionEvent } from '../../src/domain/sessionEvents.ts'
+import { streamName } from '../../src/domain/stream.ts'
+import { encode } from '../../src/eventStore/codec.ts'
+import type { Append, EventStore } from '../../src/eventStore/eventStore.ts'
 
 const TENANT = 'bench'
 export const FLOW = 'loans'
