@@ -184,7 +184,7 @@ function isPassing(error: unknown): boolean {
     code === 'ECONNREFUSED' ||
     code === 'ECONNRESET' ||
     (code?.startsWith('57P') ?? false) ||
-    /Connection terminated|did not start/.test(message)
+    /Connection terminated|not queryable|timeout|did not start/.test(message)
   )
 }
 
