@@ -435,7 +435,7 @@ describe('clients are counted', () => {
     await a.next('error')
     expect(await read(`session-clients/${id}`, member)).toBe(1)
     await b.close()
-    await expect.poll(() => read('user-clients/zoe', member)).toBe(1)
+    await expect.poll(() => read('user-clients/zoe', member), { timeout: 10_000 }).toBe(1)
     expect(await read(`session-clients/${id}`, member)).toBe(0)
     expect(await read('session-clients/none', member)).toBe(404)
     expect(await read(`session-clients/${id}`, await token('m', 'other', ['member']))).toBe(404)

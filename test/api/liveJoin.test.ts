@@ -72,10 +72,10 @@ test('what is appended while a slow client reads the history is read too before 
     await record(store, 'acme', 'slow', [signal('meanwhile')])
     await delay(3)
   }
-  await expect.poll(() => caughtUpAt()).toBeDefined()
+  await expect.poll(() => caughtUpAt(), { timeout: 10_000 }).toBeDefined()
   const from = caughtUpAt()!
   await record(store, 'acme', 'slow', [signal('live'), signal('live')])
-  await expect.poll(() => seqs.at(-1)).toBe(51)
+  await expect.poll(() => seqs.at(-1), { timeout: 10_000 }).toBe(51)
   expect(seqs).toEqual(range(0, 51))
   expect(from).toBeGreaterThanOrEqual(30)
   expect(errors).toEqual([])
@@ -90,9 +90,9 @@ test('what is appended with the last page on its way is not lost when nothing co
     range(0, 9).map(() => signal('old')),
   )
   const { join, seqs } = joinSlowly('last', 10)
-  await expect.poll(() => seqs.length, { interval: 5 }).toBeGreaterThan(5)
+  await expect.poll(() => seqs.length, { interval: 5, timeout: 10_000 }).toBeGreaterThan(5)
   await record(store, 'acme', 'last', [signal('the last one')])
-  await expect.poll(() => seqs.at(-1)).toBe(10)
+  await expect.poll(() => seqs.at(-1), { timeout: 10_000 }).toBe(10)
   expect(seqs).toEqual(range(0, 10))
   join.leave()
 })
@@ -100,7 +100,7 @@ test('what is appended with the last page on its way is not lost when nothing co
 test('after leaving nothing more is sent', async () => {
   await record(store, 'acme', 'left', [signal('a')])
   const { join, seqs } = joinSlowly('left', 0)
-  await expect.poll(() => seqs).toEqual([0])
+  await expect.poll(() => seqs, { timeout: 10_000 }).toEqual([0])
   join.leave()
   await record(store, 'acme', 'left', [signal('b')])
   await delay(50)

@@ -175,7 +175,7 @@ test('a thousand sockets that come and go leave nothing behind', async () => {
       clients.map((client) => (client.ws.readyState === 3 ? undefined : once(client.ws, 'close'))),
     )
   }
-  await expect.poll(sockets).toContain('gangway_sockets 0')
+  await expect.poll(sockets, { timeout: 10_000 }).toContain('gangway_sockets 0')
   const answer = await fetch(`${nodes[1].url}/onboarding/session-clients/${id}`, {
     headers: { authorization: `Bearer ${await token('m', 'acme', ['member'])}` },
   })
