@@ -87,40 +87,83 @@ export interface PageOptions extends EventFilter {
   readonly limit: number
 }
 
-/** The next matching events, and up to where the log was searched for them. */
+/**
+ * The next matching events, and up to where the log was searched for them. A filter that leaves little is searched for in ever
+ * longer stretches, and no further than `SEARCHED` positions a page, so that it is answered in time too.
+ */
 export async function readPage(
   query: Query,
-  { from, to, limit, types, categories, tenant }: PageOptions,
+  options: PageOptions,
 ): Promise<{ events: StoredEvent[]; through: Position }> {
-  const filtered = types !== undefined || categories !== undefined || tenant !== undefined
-  const end = filtered ? earlier(to, String(Number(from) + SEARCHED)) : to
-  const values: unknown[] = [from, end, limit]
+  const { from, to, limit, types, categories, tenant } = options
+  if (types === undefined && categories === undefined && tenant === undefined)
+    return readStretch(query, options, {})
+  const names = await nameRanges(query, options)
+  if (names?.length === 0) return { events: [], through: earlier(to, String(Number(from) + SEARCHED)) }
+  let through = from
+  for (let stretch = Math.max(2000, limit * 4); ; stretch = Math.min(stretch * 4, SEARCHED)) {
+    const end = earlier(to, String(Number(through) + stretch))
+    const page = await readStretch(
+      query,
+      { ...options, from: through, to: end },
+      { types, categories, names },
+    )
+    through = page.through
+    const searched = Number(through) - Number(from)
+    if (page.events.length > 0 || comparePositions(through, to) >= 0 || searched >= SEARCHED)
+      return { events: page.events, through }
+  }
+}
+
+interface Where {
+  readonly types?: readonly string[] | undefined
+  readonly categories?: readonly string[] | undefined
+  /** Stream names from (inclusive) and to (exclusive). */
+  readonly names?: readonly (readonly [string, string])[] | undefined
+}
+
+async function readStretch(
+  query: Query,
+  { from, to, limit }: Pick<PageOptions, 'from' | 'to' | 'limit'>,
+  { types, categories, names }: Where,
+): Promise<{ events: StoredEvent[]; through: Position }> {
+  const values: unknown[] = [from, to, limit]
   const parameter = (value: unknown) => `$${values.push(value)}`
   let where = ''
   if (types) where += ` and e.type = any(${parameter(types)})`
-  if (tenant !== undefined) {
-    const prefixes = (categories ?? (await allCategories(query))).map((name) => streamPrefix(name, tenant))
-    if (prefixes.length === 0) return { events: [], through: end }
-    // A range of names for each prefix, which the index on names can answer: a backquote is what comes after the underscore.
-    const ranges = prefixes.map(
-      (prefix) => `s.name >= ${parameter(prefix)} and s.name < ${parameter(`${prefix.slice(0, -1)}\``)}`,
-    )
+  if (names) {
+    const ranges = names.map(([low, high]) => `s.name >= ${parameter(low)} and s.name < ${parameter(high)}`)
     where += ` and (${ranges.join(' or ')})`
   } else if (categories) where += ` and split_part(s.name, '-', 1) = any(${parameter(categories)})`
   const { rows } = await query({
-    // A filtered page is not prepared: the best plan depends on how much the filter leaves.
-    ...(filtered ? {} : { name: 'page' }),
-    text: `select ${COLUMNS} where e.position > $1 and e.position <= $2${where} order by e.position limit $3`,
+    name: where === '' ? 'page' : `page${values.length}${types ? 't' : ''}${names ? 'n' : 'c'}`,
+    // `offset 0` keeps the planner from beginning with the streams: without statistics it would read all events of a tenant a page.
+    text: `select ${COLUMNS.replace(
+      'log.events e',
+      '(select * from log.events where position > $1 and position <= $2 order by position offset 0) e',
+    )} where true${where} order by e.position limit $3`,
     values,
     ...RAW,
   })
-  const through = rows.length < limit ? end : rows.at(-1)![2]!
+  const through = rows.length < limit ? to : rows.at(-1)![2]!
   const events = rows.map(toEvent)
   // In SQL a name without a tenant passes for one of its category.
   return { events: categories ? events.filter(matcher({ categories })) : events, through }
 }
 
-/** How many positions are searched for a page, so that a filter that leaves little is answered in time too. */
+/** A tenant's streams by their names: a backquote is what comes after the underscore. Undefined without a tenant. */
+async function nameRanges(
+  query: Query,
+  { tenant, categories }: EventFilter,
+): Promise<(readonly [string, string])[] | undefined> {
+  if (tenant === undefined) return undefined
+  return (categories ?? (await allCategories(query))).map((category) => {
+    const prefix = streamPrefix(category, tenant)
+    return [prefix, `${prefix.slice(0, -1)}\``] as const
+  })
+}
+
+/** How many positions are searched for a page at most. */
 const SEARCHED = 250_000
 
 function earlier(a: Position, b: Position): Position {
