@@ -1,3 +1,4 @@
+import { type ResultTable, resultTables } from '../../src/projections/analysis/resultTables.ts'
 import type { AnyProjection, AnyTable, ColumnType, Tally } from '../../src/projections/projection.ts'
 import { readModels } from '../../src/projections/readModels.ts'
 
@@ -5,6 +6,8 @@ import { readModels } from '../../src/projections/readModels.ts'
 export async function readModelsDocument(): Promise<string> {
   return `${INTRODUCTION}
 ${readModels.map(section).join('\n')}
+${RESULTS}
+${resultTables.map(resultSection).join('\n')}
 ${OPERATION}`
 }
 
@@ -68,6 +71,27 @@ One row for each event that waits; \`npm run parked\` lists, retries and drops.
 
 \`read.leases\` (\`name\`, \`holder\`, \`epoch\`, \`expires_at\`) says which process keeps the read models.
 `
+
+const RESULTS = `# Results of saved definitions
+
+What analysts saved is answered from the analysis index, which one process keeps in memory; the results are kept here, current
+within a second. A table of rows a unit fits the answer beside it: both change in one transaction.
+`
+
+function resultSection({ name, description, columns, key }: ResultTable): string {
+  const rows = Object.entries(columns).map(
+    ([column, [type, about]]) =>
+      `| \`${column}\` | ${type.replace(/ (collate "C"|not null|default .*)/g, '')} | ${about} |`,
+  )
+  return `## \`read.${name}\`
+
+${description} Key: ${key.map((column) => `\`${column}\``).join(', ')}.
+
+| column | type | |
+|---|---|---|
+${rows.join('\n')}
+`
+}
 
 function section(projection: AnyProjection): string {
   const tallies = (projection.tallies ?? []) as readonly Tally<object>[]

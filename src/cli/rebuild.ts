@@ -1,9 +1,11 @@
 // `npm run rebuild -- [projection]`: builds read models anew beside those in use, compares, and swaps them in.
+import { join } from 'node:path'
+import { askForRebuild } from '../projections/analysis/snapshots.ts'
 import { type Family, familiesOf, familyNamed } from '../projections/family.ts'
 import { readModels } from '../projections/readModels.ts'
 import { type RebuildReport, rebuild } from '../projections/rebuild.ts'
 import { fail, readCommandLine } from './commandLine.ts'
-import { openCommandLog } from './commandLog.ts'
+import { openCommandLog, readCommandConfig } from './commandLog.ts'
 import { progressBar } from './progressBar.ts'
 
 const families = familiesOf(readModels)
@@ -11,11 +13,19 @@ const { words } = readCommandLine({
   usage: 'npm run rebuild [-- projection]',
   summary: `Builds one read model, or all, anew from the log while the service goes on, compares it with the old one at the same
 position, and puts it in its place at once. Cut off, it goes on where it was when started again.
-Read models: ${families.map(({ models }) => models.map(({ name }) => name).join(' + ')).join(', ')}`,
+Read models: ${families.map(({ models }) => models.map(({ name }) => name).join(' + ')).join(', ')},
+and analysis, the index in memory: its snapshot is thrown away, and a running service builds it anew.`,
   options: {},
   words: ['projection?'],
 })
 const [wanted] = words
+if (wanted === 'analysis') {
+  await askForRebuild(join(readCommandConfig().dataDir, 'analysis'))
+  console.log(
+    'analysis: the snapshot is gone; the service builds its index anew from the log, now or when it starts',
+  )
+  process.exit(0)
+}
 const family = wanted === undefined ? undefined : familyNamed(families, wanted)
 if (wanted !== undefined && !family)
   fail(`There is no read model "${wanted}". There are: ${families.map(({ name }) => name).join(', ')}.`, 2)

@@ -11,6 +11,7 @@ import {
   type AnalysisOptions,
   startAnalysis,
 } from '../../src/projections/analysis/analysisIndex.ts'
+import { askForRebuild } from '../../src/projections/analysis/snapshots.ts'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
 import { record } from '../support/log.ts'
 
@@ -153,10 +154,14 @@ test('a snapshot of another log is left', async () => {
 
 test('rebuilt from the log it answers the same', async () => {
   const tenant = randomUUID()
-  const { analysis } = start()
+  const { analysis, said } = start()
   const position = await grow(tenant, 3, ['a', 'b'])
   const before = await ask(analysis, tenant, position)
   await analysis.rebuild()
+  expect(await ask(analysis, tenant, position)).toEqual(before)
+  await askForRebuild(folder)
+  const rebuilt = () => said.filter((line) => line.startsWith('The analysis index was built anew')).length
+  await expect.poll(rebuilt, { timeout: 10_000 }).toBe(2)
   expect(await ask(analysis, tenant, position)).toEqual(before)
 })
 

@@ -12,8 +12,8 @@ export interface Follower {
   readonly current: boolean
   /** Answers once the state has seen a position, and the end of the log once. */
   reached(position: Position, patienceMs: number): Promise<Caught>
-  /** Called after each batch. */
-  onProgress(listener: () => void): void
+  /** Answers once the end of the log was reached; false when it was stopped before. */
+  caughtUp(): Promise<boolean>
   stop(): Promise<void>
 }
 
@@ -24,7 +24,6 @@ export function follow(store: EventStore, state: AnalysisState, warn: (error: un
   const stopped = new AbortController()
   const { signal } = stopped
   const waiters = new Waiters()
-  const listeners: (() => void)[] = []
   let current = false
   let markCurrent = () => {}
   const firstCurrent = new Promise<void>((done) => {
@@ -44,7 +43,6 @@ export function follow(store: EventStore, state: AnalysisState, warn: (error: un
             markCurrent()
           }
           if (current) waiters.reached(NAME, state.through)
-          for (const tell of listeners) tell()
           // Questions are looked at between batches.
           if (batch.kind === 'events') await new Promise((next) => setImmediate(next))
         }
@@ -71,11 +69,13 @@ export function follow(store: EventStore, state: AnalysisState, warn: (error: un
       const wanted = comparePositions(position, head) > 0 ? position : head
       return { ok: false, at: state.through, behind: String(BigInt(wanted) - BigInt(state.through)) }
     },
-    onProgress: (listener) => {
-      listeners.push(listener)
+    async caughtUp() {
+      await firstCurrent
+      return current
     },
     async stop() {
       stopped.abort()
+      markCurrent()
       waiters.close()
       await running
     },

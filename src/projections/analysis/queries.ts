@@ -3,6 +3,9 @@ import { type Explanation, explainFunnel } from '../../analysis/funnel/explain.t
 import { queryFunnel } from '../../analysis/funnel/funnel.ts'
 import { checkFunnel } from '../../analysis/funnel/funnelQuery.ts'
 import { timeToConvert } from '../../analysis/funnel/timeToConvert.ts'
+import { flowDifficulties, sessionBehavior } from '../../analysis/insight/behavior.ts'
+import { flowOpportunities } from '../../analysis/insight/opportunities.ts'
+import { predictSession, trainOnFlow } from '../../analysis/insight/prediction.ts'
 import { queryPaths } from '../../analysis/paths/paths.ts'
 import type { Envelope, Outcome } from '../../analysis/plan/envelope.ts'
 import type { Fault } from '../../analysis/plan/fault.ts'
@@ -21,6 +24,11 @@ export const queries = {
   drivers: (body, source) => funnelDrivers(body, source),
   paths: (body, source) => queryPaths(body, source),
   retention: (body, source) => queryRetention(body, source),
+  behavior: (body, source) => sessionBehavior(body, source),
+  difficulties: (body, source) => flowDifficulties(body, source),
+  training: (body, source) => trainOnFlow(body, source),
+  prediction: (body, source) => predictSession(body, source),
+  opportunities: (body, source) => flowOpportunities(body, source),
 } as const satisfies Record<string, (body: unknown, source: AnalysisSource) => Outcome<object>>
 
 export type QueryKind = keyof typeof queries

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EventStore } from '../../eventStore/eventStore.ts'
 import { emptyState, knows } from './follower.ts'
@@ -11,6 +11,8 @@ export interface Snapshots {
   /** Saves the state when enough has come since it was last saved, or when `always`. One at a time. */
   save(state: AnalysisState, always?: boolean): Promise<void>
   remove(): Promise<void>
+  /** Whether somebody asked for the index to be built anew; tells it once. */
+  isRebuildWanted(): Promise<boolean>
 }
 
 /** Worth a file: this many events, and this share of all of them, after this long. */
@@ -39,6 +41,7 @@ export function createSnapshots(
 
   return {
     async load() {
+      await rm(wishFile(folder), { force: true })
       const began = performance.now()
       try {
         const state = await loadSnapshot(file)
@@ -70,7 +73,21 @@ export function createSnapshots(
     },
 
     remove: () => rm(file, { force: true }),
+
+    isRebuildWanted: () =>
+      rm(wishFile(folder)).then(
+        () => true,
+        () => false,
+      ),
   }
 }
 
-export const snapshotFile = (folder: string): string => join(folder, 'index.snapshot')
+const snapshotFile = (folder: string) => join(folder, 'index.snapshot')
+const wishFile = (folder: string) => join(folder, 'rebuild')
+
+/** Throws the snapshot away; a service that runs on this folder builds its index anew within seconds, beside the one in use. */
+export async function askForRebuild(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await rm(snapshotFile(folder), { force: true })
+  await writeFile(wishFile(folder), '')
+}

@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import type { EventStore } from '../../eventStore/eventStore.ts'
 import { createPostgresEventStore } from '../../eventStore/postgres.ts'
 import { answering } from './answering.ts'
-import { emptyState, follow } from './follower.ts'
+import { emptyState, type Follower, follow } from './follower.ts'
 import { startKeeper } from './keeper.ts'
 import type { FromThread, Question, Reply, ThreadOptions, ToThread } from './messages.ts'
 import { createSavedAnswers } from './savedAnswers.ts'
@@ -47,7 +47,14 @@ const saved = createSavedAnswers(
   () => follower,
   () => keeper?.hurry(),
 )
-const saving = setInterval(() => void snapshots.save(follower.state), 5000)
+let building: Follower | undefined
+let tidying = false
+const saving = setInterval(async () => {
+  if (tidying) return
+  tidying = true
+  await tidy().catch(trouble)
+  tidying = false
+}, 2000)
 
 /** The client of EventStoreDB takes a while to load: only where it is used. */
 async function openStore(): Promise<EventStore> {
@@ -105,11 +112,29 @@ async function answerTo(question: Question): Promise<Reply> {
       await snapshots.save(follower.state, true)
       return { is: 'done' }
     case 'rebuild':
-      await snapshots.remove()
-      await follower.stop()
-      follower = follow(store, emptyState(), trouble)
+      await rebuild()
       return { is: 'done' }
   }
+}
+
+/** Builds the index anew beside the one in use, and puts it in its place once it has caught up. */
+async function rebuild(): Promise<void> {
+  log('info', 'The analysis index is built anew', {})
+  await snapshots.remove()
+  const [old, next] = [follower, follow(store, emptyState(), trouble)]
+  building = next
+  if (!(await next.caughtUp())) return
+  building = undefined
+  follower = next
+  await old.stop()
+  const { events, through } = next.state
+  log('info', 'The analysis index was built anew', { events, through })
+}
+
+/** What is to be done now and then. */
+async function tidy(): Promise<void> {
+  if (await snapshots.isRebuildWanted()) await rebuild()
+  else await snapshots.save(follower.state)
 }
 
 async function status(): Promise<Reply> {
@@ -132,6 +157,7 @@ async function stop(): Promise<void> {
   clearInterval(saving)
   await keeper?.stop()
   await saved.close()
+  await building?.stop()
   await follower.stop()
   if (follower.current) await snapshots.save(follower.state, true)
   await store.close()
