@@ -8,11 +8,13 @@ import { buildApp } from './api/app.ts'
 import { asyncApiRoutes } from './api/asyncapi.ts'
 import { auditRoutes } from './api/auditRoutes.ts'
 import { type Caller, createTokenVerifier } from './api/auth.ts'
+import { experimentRoutes } from './api/experimentRoutes.ts'
 import { importRoutes } from './api/importRoutes.ts'
 import { liveRoutes } from './api/live.ts'
 import { liveClientRoutes } from './api/liveClientRoutes.ts'
 import { liveTicketRoutes } from './api/liveTicketRoutes.ts'
 import { createCommandKeys } from './commands/commandKeys.ts'
+import { startExperiments } from './commands/experiments.ts'
 import { createFlows } from './commands/flows.ts'
 import { createHandle } from './commands/handle.ts'
 import { publishPacks } from './commands/publishPacks.ts'
@@ -20,9 +22,11 @@ import type { Config } from './config.ts'
 import { openAudit } from './eventStore/audit.ts'
 import { openLog } from './log.ts'
 import { startAnalysis } from './projections/analysis/analysisIndex.ts'
+import { createExperimentResultsTable } from './projections/experimentResults.ts'
 import { readModelAliases, readModels } from './projections/readModels.ts'
 import { createProjectionRunner } from './projections/runner.ts'
 import { startAbandonment } from './reactions/abandonment.ts'
+import { startBandits } from './reactions/bandits.ts'
 import { startCheckpoints } from './reactions/checkpoints.ts'
 import { watchAnalysis, withAnalysis } from './services/analysisHealth.ts'
 import { loadFlowPacks } from './services/flowPacks.ts'
@@ -109,6 +113,10 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
       }),
       (running) => running.stop(),
     )
+    await createExperimentResultsTable(pool)
+    const experiments = part(startExperiments({ store, handle, onError: warn('experiments') }), (following) =>
+      following.stop(),
+    )
     const readModelsOfAll = withAnalysis(runner, analysis)
     metrics.watchProjections(() => readModelsOfAll.status())
     watchAnalysis(metrics.registry, analysis)
@@ -120,12 +128,17 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
       part(startAbandonment({ pool, handle, flows, now, onError: warn('abandonment') }), (schedule) =>
         schedule.stop(),
       )
+    if (config.roles !== 'api')
+      part(startBandits({ pool, handle, experiments, analysis, now, onError: warn('bandits') }), (schedule) =>
+        schedule.stop(),
+      )
     const { redisUrl } = config
     const deps = {
       config,
       store,
       handle,
       flows,
+      experiments,
       pool,
       readModels: readModelsOfAll,
       analysis,
@@ -158,6 +171,7 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
         importRoutes(deps),
         analyticsQueryRoutes(deps),
         analyticsDefinitionRoutes(deps),
+        experimentRoutes(deps),
         asyncApiRoutes({ version: VERSION }),
       ]),
       (built) => built.close(),

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
+import type { Experiments } from '../commands/experiments.ts'
 import type { Flows } from '../commands/flows.ts'
 import type { Handle } from '../commands/handle.ts'
 import type { Config } from '../config.ts'
@@ -16,6 +17,8 @@ export interface AppDependencies {
   readonly store: EventStore
   readonly handle: Handle
   readonly flows: Flows
+  /** Without it no session is part of an experiment. */
+  readonly experiments?: Experiments
   /** Of the database that holds the read models. */
   readonly pool: pg.Pool
   readonly readModels: ReadModels

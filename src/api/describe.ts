@@ -3,7 +3,7 @@ import { problemSchema } from './schemas.ts'
 
 /** How the document describes a route; Fastify checks `params`, `querystring` and `body` by the same schemas. */
 
-type Tag = 'flows' | 'sessions' | 'steps' | 'statistics' | 'analytics' | 'service'
+type Tag = 'flows' | 'sessions' | 'steps' | 'statistics' | 'analytics' | 'experiments' | 'service'
 
 const problems = (...statuses: number[]) =>
   Object.fromEntries(

@@ -1,5 +1,6 @@
 import type { Flows } from '../commands/flows.ts'
 import type { Handle } from '../commands/handle.ts'
+import { flowOfSession } from '../domain/flowOverrides.ts'
 import { sessionDecider } from '../domain/session.ts'
 import { progressView } from '../domain/sessionView.ts'
 import { frameText } from './liveFrames.ts'
@@ -26,7 +27,7 @@ export function createLiveSessions({ handle, flows }: { handle: Handle; flows: F
       const { state, revision } = loaded
       const published = await flows.find(tenant, state.flowId, state.flowVersion)
       if (!published) return undefined
-      const progress = progressView(state, published.flow)
+      const progress = progressView(state, flowOfSession(published.flow, state))
       return frameText('progress_update', {
         sessionId,
         revision,

@@ -1,4 +1,5 @@
 import type { CompiledFlow } from '../domain/flow.ts'
+import { flowOfSession } from '../domain/flowOverrides.ts'
 import { derivedId } from '../domain/ids.ts'
 import { type MigrationCommand, type MigrationState, migrationDecider } from '../domain/migration.ts'
 import type { MigratedSession, MigrationEvent } from '../domain/migrationEvents.ts'
@@ -94,14 +95,17 @@ async function* pages(
   at: string,
   after: string,
 ): AsyncGenerator<MigratedSession[]> {
-  const command: MigrateSession = { type: 'MigrateSession', flow: from, to, steps, at }
+  const command = { type: 'MigrateSession', steps, at } as const
   let last = after
   for (;;) {
     const ids = await sessionsInFlight(pool, tenant, from.id, from.version, last, PAGE)
     if (ids.length === 0) return
     const previews = await inTurns(ids, async (sessionId) => {
       const loaded = await handle.load(sessionAggregate, tenant, sessionId)
-      return loaded && { sessionId, ...previewMigration(command, loaded.state) }
+      if (!loaded) return undefined
+      const { state } = loaded
+      const [flow, target] = [flowOfSession(from, state), flowOfSession(to, state)]
+      return { sessionId, ...previewMigration({ ...command, flow, to: target }, state) }
     })
     const inFlight = previews.filter((session) => session?.outcome === 'moved') as MigratedSession[]
     yield* portions(inFlight)
@@ -118,7 +122,13 @@ async function moveSession(
   const { sessionId } = planned
   let before = planned
   const outcome = await handle(sessionAggregate, sessionId, context, (state, at) => {
-    const command: MigrateSession = { type: 'MigrateSession', flow: from, to, steps, at }
+    const command: MigrateSession = {
+      type: 'MigrateSession',
+      flow: flowOfSession(from, state),
+      to: flowOfSession(to, state),
+      steps,
+      at,
+    }
     before = { sessionId, ...previewMigration(command, state) } as MigratedSession
     return command
   })

@@ -1,4 +1,5 @@
 import type { StoredEvent } from '../domain/envelope.ts'
+import { flowOfSession } from '../domain/flowOverrides.ts'
 import { evolveSession, type FoldedEvent, noSession } from '../domain/sessionState.ts'
 import { type SessionView, sessionView } from '../domain/sessionView.ts'
 import { streamName } from '../domain/stream.ts'
@@ -45,7 +46,14 @@ export async function replaySession(
   if (!last) return undefined
   const published = await flows.find(tenant, state.flowId, state.flowVersion)
   const session = published
-    ? sessionView(sessionId, tenant, state, published.flow, last.revision, last.metadata.occurredAt)
+    ? sessionView(
+        sessionId,
+        tenant,
+        state,
+        flowOfSession(published.flow, state),
+        last.revision,
+        last.metadata.occurredAt,
+      )
     : null
   return { session, events }
 }

@@ -1,10 +1,12 @@
 import { type Refusal, refuse } from '../domain/decider.ts'
 import { type CompiledFlow, planFlow } from '../domain/flow.ts'
+import { flowOfSession } from '../domain/flowOverrides.ts'
 import type { Facts, SessionCommand } from '../domain/sessionCommands.ts'
 import type { SessionEvent } from '../domain/sessionEvents.ts'
 import type { SessionState } from '../domain/sessionState.ts'
 import { sessionAggregate } from './aggregates.ts'
 import type { Estimates } from './estimates.ts'
+import type { Experiments } from './experiments.ts'
 import type { Flows } from './flows.ts'
 import type { CommandContext, Handle, Loaded, Outcome } from './handle.ts'
 
@@ -28,7 +30,7 @@ export interface Sessions {
   ): Promise<SessionOutcome>
   /** The session as of now; undefined when there is none the caller may know of. */
   find(tenant: string, id: string, mayKnow: MayKnow): Promise<FoundSession | undefined>
-  /** The flow in the version that the session is on. */
+  /** The flow in the version that the session is on, with the overrides of variants it was shown. */
   flowOf(tenant: string, session: SessionState): Promise<CompiledFlow>
 }
 
@@ -42,13 +44,14 @@ export function createSessions(deps: {
   readonly handle: Handle
   readonly flows: Flows
   readonly estimates?: Estimates
+  readonly experiments?: Pick<Experiments, 'shownAtStart'>
 }): Sessions {
-  const { handle, flows } = deps
+  const { handle, flows, experiments } = deps
 
   async function flowOf(tenant: string, session: SessionState): Promise<CompiledFlow> {
     const { flowId, flowVersion } = session
     const found = flows.peek(tenant, flowId, flowVersion) ?? (await flows.find(tenant, flowId, flowVersion))
-    return found?.flow ?? unknownFlow(session)
+    return flowOfSession(found?.flow ?? unknownFlow(session), session)
   }
 
   function facts(tenant: string, flow: CompiledFlow, at: string): Facts | Promise<Facts> {
@@ -62,14 +65,19 @@ export function createSessions(deps: {
     flowOf,
 
     start: (context, id, { flowId, userId, context: given }) =>
-      handle(sessionAggregate, id, context, async (_state, at): Promise<SessionCommand | Refusal> => {
+      handle(sessionAggregate, id, context, async (state, at): Promise<SessionCommand | Refusal> => {
         const found = await flows.find(context.tenant, flowId)
         if (!found) return flowUnknown(flowId)
+        const session = { id, userId, attributes: given as never }
+        const shown =
+          state.status === 'none' ? experiments?.shownAtStart(context, found.flow, session) : undefined
+        const { flow, exposures } = shown ? await shown : { flow: found.flow, exposures: [] }
         return {
-          ...(await facts(context.tenant, found.flow, at)),
+          ...(await facts(context.tenant, flow, at)),
           type: 'StartSession',
           userId,
           context: given as never,
+          exposures,
         }
       }),
 
@@ -83,7 +91,7 @@ export function createSessions(deps: {
           const { tenant } = context
           const flow = flows.peek(tenant, state.flowId, state.flowVersion)?.flow
           const known = flow
-            ? facts(tenant, flow, at)
+            ? facts(tenant, flowOfSession(flow, state), at)
             : flowOf(tenant, state).then((flow) => facts(tenant, flow, at))
           return known instanceof Promise ? known.then((facts) => make(facts, state)) : make(known, state)
         },

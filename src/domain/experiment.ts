@@ -1,4 +1,4 @@
-import { type Decider, refuse } from './decider.ts'
+import { type Decider, type InputFault, refuse } from './decider.ts'
 import type { ExperimentDefinition } from './experimentDefinition.ts'
 import type { ExperimentEvent } from './experimentEvents.ts'
 import { experimentFaults } from './experimentFaults.ts'
@@ -15,14 +15,20 @@ export interface ExperimentState {
 }
 
 export type ExperimentCommand =
-  | { readonly type: 'DefineExperiment'; readonly definition: ExperimentDefinition }
+  | {
+      readonly type: 'DefineExperiment'
+      readonly definition: ExperimentDefinition
+      /** What is wrong with it that only its flow, or who evaluates its conditions, can tell. */
+      readonly faults?: readonly InputFault[]
+    }
   | { readonly type: 'StartExperiment' }
   | { readonly type: 'ReweightExperiment'; readonly weights: readonly number[] }
   | { readonly type: 'StopExperiment'; readonly reason?: string; readonly results: unknown }
 
-type Folded = ExperimentEvent & { readonly metadata?: { readonly occurredAt: string } }
+/** As recorded, or as just decided. */
+export type FoldedExperimentEvent = ExperimentEvent & { readonly metadata?: { readonly occurredAt: string } }
 
-export const experimentDecider: Decider<ExperimentState, ExperimentCommand, Folded> = {
+export const experimentDecider: Decider<ExperimentState, ExperimentCommand, FoldedExperimentEvent> = {
   initial: {
     status: 'none',
     definition: undefined,
@@ -43,7 +49,7 @@ export const experimentDecider: Decider<ExperimentState, ExperimentCommand, Fold
               ? 'A running experiment cannot be changed: units were assigned under its definition. Stop it and define another.'
               : 'The experiment has ended; its key stands for the results that were kept. Define another under a new key.',
           )
-        const faults = experimentFaults(command.definition)
+        const faults = [...experimentFaults(command.definition), ...(command.faults ?? [])]
         if (faults.length > 0)
           return refuse(422, 'experiment_invalid', 'The experiment has faults; nothing was recorded.', {
             errors: faults,

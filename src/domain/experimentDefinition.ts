@@ -1,17 +1,12 @@
 import Type, { type Static } from 'typebox'
 import { durationSchema, eventFilterSchema } from './eventFilter.ts'
+import { overridesSchema } from './overrides.ts'
 
 /** An experiment as a tenant defines it. Shape only; what the shape cannot say is in experimentFaults.ts. */
 
 const exact = { additionalProperties: false }
 const key = Type.String({ minLength: 1, maxLength: 100, pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]*$' })
 const variantKey = Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}]+$' })
-
-/** What a variant changes of the flow's steps: fields by step id, merged over the step as published. */
-export const overridesSchema = Type.Object(
-  { steps: Type.Record(Type.String({ maxLength: 100 }), Type.Record(Type.String(), Type.Unknown())) },
-  exact,
-)
 
 const variant = Type.Object(
   {
@@ -38,6 +33,13 @@ const metric = Type.Object(
     role: Type.Union([Type.Literal('primary'), Type.Literal('secondary'), Type.Literal('guardrail')]),
     margin: Type.Optional(
       Type.Number({ minimum: 0, description: 'how much worse a guardrail may be, absolute; 0 unless given' }),
+    ),
+    mde: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 100,
+        description: 'the lift worth finding, relative to the control: 0.05 is five percent',
+      }),
     ),
     winsorise: Type.Optional(
       Type.Number({
@@ -83,4 +85,3 @@ export const experimentDefinitionSchema = Type.Object(
 export type ExperimentDefinition = Static<typeof experimentDefinitionSchema>
 export type ExperimentVariant = ExperimentDefinition['variants'][number]
 export type ExperimentMetric = ExperimentDefinition['metrics'][number]
-export type Overrides = Static<typeof overridesSchema>

@@ -1,5 +1,6 @@
 import type { CompiledFlow } from './flow.ts'
 import type { JsonObject } from './json.ts'
+import type { SessionEventOf } from './sessionEvents.ts'
 
 /**
  * What every command of a session carries beside its own: the facts it is decided by.
@@ -17,7 +18,12 @@ export interface Facts {
 
 type Command<Type extends string, Data = object> = { readonly type: Type } & Facts & Readonly<Data>
 
-export type StartSession = Command<'StartSession', { userId: string | null; context: JsonObject }>
+/** `exposures` are the variants shown from the start; `flow` is then the flow with their overrides. */
+export type StartSession = Command<
+  'StartSession',
+  { userId: string | null; context: JsonObject; exposures?: readonly Exposure[] }
+>
+export type Exposure = SessionEventOf<'ExposureRecorded'>['data']
 type StartStep = Command<'StartStep', { stepId: string }>
 /** `data` is any JSON; a body without it counts as `{}`. */
 type SaveStep = Command<'SaveStep', { stepId: string; data: unknown }>
@@ -32,6 +38,10 @@ export type AbandonSession = Command<'AbandonSession', { reason: 'requested' | '
 type TrackSignal = Command<'TrackSignal', { signal: string; value?: number; properties?: JsonObject }>
 export type RecordAttributes = Command<'RecordAttributes', { attributes: JsonObject; userId?: string }>
 type RecordExposure = Command<'RecordExposure', { experiment: string; variant: string }>
+export type RecordDifficulty = Command<
+  'RecordDifficulty',
+  { stepId: string; evidence: SessionEventOf<'DifficultyDetected'>['data']['evidence'] }
+>
 /** `flow` is the version the session is on, `to` the version it moves to, `steps` maps old step ids to new ones. */
 export type MigrateSession = Command<
   'MigrateSession',
@@ -52,4 +62,5 @@ export type SessionCommand =
   | TrackSignal
   | RecordAttributes
   | RecordExposure
+  | RecordDifficulty
   | MigrateSession

@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox'
 import type { DomainEvent } from './envelope.ts'
+import { overridesSchema } from './overrides.ts'
 
 /**
  * Every event of a session: the shape of its data at its current version. One schema checks at write, gives the type and
@@ -96,8 +97,30 @@ export const sessionEventSchemas = {
   },
   ExposureRecorded: {
     v: 1,
-    description: 'A variant of an experiment was shown.',
-    data: object({ experiment: Type.String(), variant: Type.String() }),
+    description:
+      'A variant of an experiment was shown; `overrides` is what it changes of the session’s steps.',
+    data: object({
+      experiment: Type.String(),
+      variant: Type.String(),
+      overrides: Type.Optional(overridesSchema),
+    }),
+  },
+  DifficultyDetected: {
+    v: 1,
+    description: 'The session was found outside what is usual at a step, by itself; recorded once a step.',
+    data: object({
+      stepId,
+      evidence: Type.Array(
+        object({
+          measure: Type.Enum(['seconds', 'failedValidations', 'returns']),
+          value: Type.Number(),
+          limit: Type.Number({ description: 'the 95th percentile of the others' }),
+          quantile: Type.Number({ minimum: 0, maximum: 1, description: 'where the value lies among them' }),
+          comparedWith: Type.Integer({ minimum: 0, description: 'how many others there are' }),
+        }),
+        { minItems: 1 },
+      ),
+    }),
   },
   SessionMigrated: {
     v: 1,

@@ -16,11 +16,13 @@ import { validateAnswer } from './validateAnswer.ts'
 
 export function start(command: StartSession, session: SessionState): Decision<SessionEvent> {
   if (session.status !== 'none') return []
-  const { flow, userId, context } = command
-  return concludeEstimated(command, session, {
+  const { flow, userId, context, exposures = [] } = command
+  const [started, ...follows] = concludeEstimated(command, session, {
     type: 'SessionStarted',
     data: { flowId: flow.id, flowVersion: flow.version, userId, context },
   })
+  const shown = exposures.map((data) => ({ type: 'ExposureRecorded', data }) as const)
+  return [started!, ...shown, ...follows]
 }
 
 /** What every action on a step asks first: that the step exists, and that its session goes on. */

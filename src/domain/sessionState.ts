@@ -1,6 +1,7 @@
 import type { Actor } from './envelope.ts'
 import { type ImmutableMap, immutableMap } from './immutableMap.ts'
 import type { JsonObject } from './json.ts'
+import type { Overrides } from './overrides.ts'
 import type { SessionEvent } from './sessionEvents.ts'
 
 export type SessionStatus = 'active' | 'paused' | 'completed' | 'abandoned'
@@ -20,6 +21,10 @@ export interface SessionState {
   readonly failures: ImmutableMap<true>
   /** `experiment, variant` of every exposure. */
   readonly exposures: ImmutableMap<true>
+  /** What the variants shown change of its flow's steps, in the order they were shown. */
+  readonly overrides: readonly Overrides[]
+  /** Steps at which difficulty was detected. */
+  readonly difficulties: ImmutableMap<true>
   /** Times are ISO 8601, UTC, milliseconds; empty before the first event. */
   readonly startedAt: string
   readonly lastActivityAt: string
@@ -57,6 +62,8 @@ export const noSession: SessionState = {
   milestones: [],
   failures: immutableMap<true>(),
   exposures: immutableMap<true>(),
+  overrides: [],
+  difficulties: immutableMap<true>(),
   startedAt: '',
   lastActivityAt: '',
   completedAt: undefined,
@@ -129,6 +136,8 @@ export function evolveSession(session: SessionState, event: FoldedEvent): Sessio
       }
     case 'ConditionFailed':
       return { ...session, failures: session.failures.set(pair(event.data.stepId, event.data.message), true) }
+    case 'DifficultyDetected':
+      return { ...session, difficulties: session.difficulties.set(event.data.stepId, true) }
     case 'AttributesRecorded':
       return {
         ...active(session, at),
@@ -139,6 +148,7 @@ export function evolveSession(session: SessionState, event: FoldedEvent): Sessio
       return {
         ...active(session, at),
         exposures: session.exposures.set(pair(event.data.experiment, event.data.variant), true),
+        overrides: event.data.overrides ? [...session.overrides, event.data.overrides] : session.overrides,
       }
     case 'SessionMigrated':
       return { ...session, flowVersion: event.data.to, steps: renamed(session.steps, event.data.steps) }

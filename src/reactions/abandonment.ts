@@ -5,6 +5,7 @@ import type { Flows } from '../commands/flows.ts'
 import type { CommandContext, Handle } from '../commands/handle.ts'
 import { flowUnknown } from '../commands/sessions.ts'
 import type { Refusal } from '../domain/decider.ts'
+import { flowOfSession } from '../domain/flowOverrides.ts'
 import { derivedId } from '../domain/ids.ts'
 import type { AbandonSession } from '../domain/sessionCommands.ts'
 import { type Lease, releaseLease, takeLease } from '../projections/lease.ts'
@@ -114,7 +115,7 @@ async function abandon(
     async (session): Promise<AbandonSession | Refusal> => {
       const published = await flows.find(tenant, session.flowId, session.flowVersion)
       return published
-        ? { type: 'AbandonSession', reason: 'inactivity', flow: published.flow, at }
+        ? { type: 'AbandonSession', reason: 'inactivity', flow: flowOfSession(published.flow, session), at }
         : flowUnknown(session.flowId)
     },
   )

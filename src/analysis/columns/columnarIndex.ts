@@ -188,6 +188,9 @@ export class ColumnarIndex {
         this.signalRow.push(row)
         this.signalValue.push(data.value)
         break
+      case 'ExposureRecorded':
+        this.#recordProperties({ experiment: data.experiment, variant: data.variant }, row)
+        break
       default:
         this.#recordProperties(data, row)
     }
