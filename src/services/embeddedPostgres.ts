@@ -40,41 +40,41 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   await mkdir(options.dataDir, { recursive: true })
   const dataDir = await realpath(options.dataDir)
   const log = options.log ?? (() => {})
+  const stopping = new AbortController()
   const start = (mayCreate: boolean) =>
     withFileLock(join(dataDir, 'postgres.lock'), 120_000, () =>
-      ensureServer(dataDir, options.durable ?? true, mayCreate, log),
+      ensureServer(dataDir, options.durable ?? true, mayCreate, log, stopping.signal),
     )
 
-  let stopping = false
   let { user, connectionString, shared, server } = await start(true)
-  const watch = (client: pg.Client) => {
-    client.once('end', () => {
-      if (!stopping) void revive()
+  let reviving: Promise<void> | undefined
+  const watch = () => {
+    user.once('end', () => {
+      if (!stopping.signal.aborted) reviving = revive()
     })
   }
   const revive = async () => {
-    for (let wait = 50; !stopping; wait = Math.min(wait * 2, 5000)) {
+    for (let wait = 50; !stopping.signal.aborted; wait = Math.min(wait * 2, 5000)) {
       try {
-        const again = await start(false)
-        if (stopping) return void again.user.end()
-        user = again.user
-        server = again.server
-        watch(user)
+        ;({ user, server } = await start(false))
+        watch()
         return log('PostgreSQL had ended and runs again')
       } catch (error) {
         log(`PostgreSQL has ended and could not be started yet: ${(error as Error).message}`)
-        await delay(wait * (0.5 + Math.random()))
+        await delay(wait * (0.5 + Math.random()), undefined, { signal: stopping.signal }).catch(() => {})
       }
     }
   }
-  watch(user)
+  watch()
 
   return {
     connectionString,
     shared,
     async stop() {
-      if (stopping) return
-      stopping = true
+      if (stopping.signal.aborted) return
+      stopping.abort()
+      // A server that is just being started again has us as its user, too.
+      await reviving
       const last = await user.query(LAST_USER).then(
         ({ rows }) => rows[0].last as boolean,
         () => false,
@@ -124,6 +124,7 @@ async function ensureServer(
   durable: boolean,
   mayCreate: boolean,
   log: (line: string) => void,
+  signal: AbortSignal,
 ): Promise<Ensured> {
   const place = await placeCluster(dataDir, log)
   const password = await clusterPassword(dataDir, place.cluster)
@@ -149,7 +150,7 @@ async function ensureServer(
     } catch (error) {
       fault = error
       // Not ready yet, being stopped by its last user, or another program took the port: look again.
-      if (!isPassing(error)) throw error
+      if (!isPassing(error) || signal.aborted) throw error
       await delay(50)
     }
   }

@@ -86,6 +86,16 @@ describe('one process', () => {
       .toEqual([{ answer: 42 }])
   })
 
+  test('stopped while its server is being started again, it leaves none behind', async () => {
+    const postgres = await start({ durable: true })
+    const pid = await serverPid()
+    process.kill(pid, 'SIGKILL')
+    await gone(pid)
+    await postgres.stop()
+    await delay(300)
+    await expect(query(postgres, 'select 1')).rejects.toThrow('ECONNREFUSED')
+  })
+
   test('a pid file that another program’s pid has come into does not hinder it', async () => {
     const postgres = await start()
     const pid = await serverPid()
