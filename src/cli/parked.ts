@@ -2,7 +2,7 @@
 import pg from 'pg'
 import { type Family, familiesOf, familyNamed } from '../projections/family.ts'
 import { dropParked, listParked, type ParkedKey, retryParked } from '../projections/parked.ts'
-import { prepareClient } from '../projections/project.ts'
+import { prepareClient } from '../projections/prepareClient.ts'
 import { readModels } from '../projections/readModels.ts'
 import { fail, readCommandLine } from './commandLine.ts'
 import { openCommandLog } from './commandLog.ts'

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { prepareClient } from './project.ts'
+import { prepareClient } from './prepareClient.ts'
 
 /** The connections of one runner or rebuild; see `prepareClient`. Whoever asks gets them prepared. */
 export interface Connections {

@@ -3,10 +3,7 @@ import { entryOf } from './entry.ts'
 import type { Family } from './family.ts'
 import type { AnyProjection, AnyRow, RowKey } from './projection.ts'
 
-/** Rows by the text of their key; null is known to have no row, undefined is not known. */
-export type Rows = ReadonlyMap<string, AnyRow | null>
-
-/** The rows as far as they are known, by member of the family. */
+/** The rows as far as they are known: null is known to have no row, undefined is not known. */
 export interface RowLookup {
   get(member: AnyProjection, keyText: string): AnyRow | null | undefined
 }

@@ -3,13 +3,13 @@ import type { RecordedEvent, StoredEvent } from '../domain/envelope.ts'
 import { comparePositions, type Position } from '../domain/position.ts'
 import { decode } from '../eventStore/codec.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
-import { type Generation, moveCheckpoints } from './checkpoint.ts'
+import type { Generation } from './checkpoint.ts'
 import type { Family } from './family.ts'
 import { parkKeyOf } from './fold.ts'
-import { holdLease, type Lease } from './lease.ts'
-import { parkedKeys, recordParked } from './parkedEvents.ts'
-import { UnfitRow } from './rowCodec.ts'
+import type { Lease } from './lease.ts'
+import { parkedKeys } from './parkedEvents.ts'
 import { RowStore } from './rowStore.ts'
+import { RefusedData, storeChanges, type Working } from './storeChanges.ts'
 import { Workspace } from './workspace.ts'
 
 export interface Target {
@@ -37,7 +37,7 @@ export interface ProjectOptions {
   /** Milliseconds from one transaction's start to the next while live, unless somebody waits. */
   readonly linger?: number
   readonly onStored?: (stored: Stored) => void
-  readonly onParked?: (family: string, event: StoredEvent, error: string) => void
+  readonly onParked?: (family: string, event: RecordedEvent, error: string) => void
 }
 
 export interface Stored {
@@ -47,21 +47,6 @@ export interface Stored {
   readonly events: number
   /** Whether the end of the log was reached. */
   readonly live: boolean
-}
-
-/** Data that the database refused, somewhere among these events. */
-class RefusedData extends Error {
-  override readonly name = 'RefusedData'
-  readonly family: string
-  readonly events: number
-  readonly first: Position
-
-  constructor(family: string, events: number, first: Position, cause: unknown) {
-    super((cause as Error).message, { cause })
-    this.family = family
-    this.events = events
-    this.first = first
-  }
 }
 
 /**
@@ -90,13 +75,6 @@ export async function project(
       at = projecting.targets
     }
   }
-}
-
-interface Working {
-  readonly family: Family
-  readonly store: RowStore
-  readonly workspace: Workspace
-  generation: Generation
 }
 
 class Projecting {
@@ -296,54 +274,29 @@ class Projecting {
     this.#limit = this.#limit < 10_000 ? this.#limit * 2 : Number.POSITIVE_INFINITY
   }
 
-  /** One transaction: the lease held, checkpoints moved, rows and parked events written. Failures end the reading. */
+  /** Stores what was folded. Failures end the reading. */
   async #flush(): Promise<void> {
-    const { writer, lease } = this.#options
+    const { writer, lease, onStored, onParked } = this.#options
     this.#flushedAt = performance.now()
     this.#hurried = false
-    const through = this.#through
-    const stored = { through, recordedAt: this.#recordedAt, events: this.#events, live: this.#live }
-    const first = this.#first
+    const batch = {
+      through: this.#through,
+      first: this.#first,
+      recordedAt: this.#recordedAt,
+      events: this.#events,
+    }
+    const live = this.#live
     this.#events = 0
     this.#first = undefined
-    const moving = this.#working.filter(
-      ({ generation }) => comparePositions(generation.position, through) < 0,
-    )
-    const taken = moving.map((working) => ({ working, changes: working.workspace.take() }))
     try {
-      await writer.query('begin')
-      await holdLease(writer, lease)
-      await moveCheckpoints(
-        writer,
-        moving.map(({ generation }) => generation),
-        through,
-        stored.recordedAt,
-      )
-      for (const { working, changes } of taken) {
-        try {
-          await working.store.write(changes)
-          await recordParked(writer, working.generation, changes.parked)
-        } catch (error) {
-          throw isRefused(error) && first !== undefined
-            ? new RefusedData(working.family.name, stored.events, first, error)
-            : error
-        }
-      }
-      await writer.query('commit')
+      const parked = await storeChanges(writer, lease, this.#working, batch)
+      this.#stored = batch.through
+      for (const { family, event, error } of parked) if (error !== null) onParked?.(family, event, error)
+      onStored?.({ through: batch.through, recordedAt: batch.recordedAt, events: batch.events, live })
     } catch (error) {
-      await writer.query('rollback').catch(() => {})
       this.#failure = { error }
       this.#abort.abort()
-      return
     }
-    for (const { working, changes } of taken) {
-      working.workspace.stored()
-      working.generation = { ...working.generation, position: through }
-      for (const { event, error } of changes.parked)
-        if (error !== null) this.#options.onParked?.(working.family.name, event as StoredEvent, error)
-    }
-    this.#stored = through
-    this.#options.onStored?.(stored)
   }
 }
 
@@ -362,23 +315,4 @@ function decoded(event: StoredEvent, faults: Map<RecordedEvent, string>): Record
 
 function keyOf({ root }: Family, event: RecordedEvent): string {
   return parkKeyOf(root.key(event, undefined) ?? [event.stream])
-}
-
-/** Values that a column or an index cannot hold (SQLSTATE classes 22, 23 and 54), as opposed to a database in trouble. */
-function isRefused(error: unknown): boolean {
-  return error instanceof UnfitRow || /^(22|23|54)/.test((error as { code?: string }).code ?? '')
-}
-
-/** Session settings of the connections of projecting: UTC for times, plans by index, commits that need not wait for the disk. */
-export async function prepareClient(client: pg.ClientBase): Promise<void> {
-  await client.query(`
-    set timezone = 'UTC';
-    set datestyle = 'ISO';
-    set synchronous_commit = off;
-    set enable_seqscan = off;
-    set enable_hashjoin = off;
-    set enable_mergejoin = off;
-    set plan_cache_mode = force_generic_plan;
-    set idle_in_transaction_session_timeout = '2s';
-  `)
 }

@@ -3,19 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import { comparePositions, type Position, START } from '../domain/position.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
-import {
-  createGeneration,
-  createSecondIndexes,
-  type Generation,
-  generations,
-  pointViews,
-} from './checkpoint.ts'
+import { createGeneration, createSecondIndexes, type Generation, generations } from './checkpoint.ts'
 import { type Comparison, compareGenerations } from './compare.ts'
 import { type Connections, connect } from './connections.ts'
 import { type Family, tableName } from './family.ts'
 import { holdLease, type Lease, releaseLease, takeLease } from './lease.ts'
 import { type ProjectOptions, project } from './project.ts'
 import { qualified } from './sql.ts'
+import { dropOldGenerations, haltLive, swapIn } from './swap.ts'
 
 export interface RebuildOptions {
   readonly store: EventStore
@@ -122,7 +117,7 @@ class Rebuild {
     await this.#readTo(await end())
     const comparison = comparable ? await this.#compare() : undefined
     await this.#swap()
-    await this.#dropOld()
+    await dropOldGenerations(this.#connections.writer, this.#options.family)
     return {
       events: this.#events,
       seconds: (performance.now() - this.#started) / 1000,
@@ -237,48 +232,8 @@ class Rebuild {
 
   async #swapIn(client: pg.ClientBase): Promise<void> {
     const { family } = this.#options
-    await client.query(
-      "begin; set local lock_timeout = '1s'; set local idle_in_transaction_session_timeout = '30s'",
-    )
-    const { rows } = await client.query(
-      `select position::text from read.checkpoints where family = $1 and status = 'live' for update`,
-      [family.name],
-    )
-    await this.#readTo(rows[0].position)
-    await client.query(`delete from read.checkpoints where family = $1 and status = 'live'`, [family.name])
-    await client.query(
-      `update read.checkpoints set status = 'live', changes = changes + 1 where family = $1 and generation = $2`,
-      [family.name, this.#generation.generation],
-    )
-    await pointViews(client, family, this.#generation.generation)
-    await client.query('commit')
-  }
-
-  /** Tables and parked events of generations that are no more, also those that an earlier rebuild could not drop. */
-  async #dropOld(): Promise<void> {
-    const { writer } = this.#connections
-    const { family } = this.#options
-    await writer.query(
-      `delete from read.parked p where family = $1 and not exists (
-         select from read.checkpoints c where c.family = p.family and c.generation = p.generation)`,
-      [family.name],
-    )
-    const kept = (await generations(writer))
-      .filter((one) => one.family === family.name)
-      .map(({ generation }) => generation)
-    const names = family.models.map(({ name }) => name)
-    const { rows } = await writer.query(
-      `select tablename, found[1] as model, found[2]::int as generation
-         from pg_tables, regexp_match(tablename, '^(.*)_v[0-9]+_g([0-9]+)$') as found
-        where schemaname = 'read' and found[1] = any($1) and found[2]::int <> all($2)`,
-      [names, kept],
-    )
-    await writer.query("set lock_timeout = '5s'")
-    // Whoever still reads it keeps it: the next rebuild drops it.
-    for (const { tablename } of rows)
-      await writer.query(`drop table if exists ${qualified(tablename)}`).catch((error) => {
-        if (error.code !== '55P03') throw error
-      })
+    await this.#readTo(await haltLive(client, family))
+    await swapIn(client, family, this.#generation.generation)
   }
 
   async #live(client: pg.ClientBase = this.#connections.control): Promise<Generation> {

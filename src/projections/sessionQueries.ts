@@ -1,5 +1,5 @@
 import { type Page, pageOf, type Queryable, query, readCursor } from './query.ts'
-import type { SessionRow } from './sessions.ts'
+import type { SessionRow } from './sessionRow.ts'
 
 export interface SessionListItem {
   readonly id: string

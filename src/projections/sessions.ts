@@ -1,80 +1,11 @@
 import type { RecordedEvent } from '../domain/envelope.ts'
 import type { SessionEvent } from '../domain/sessionEvents.ts'
-import { bucketStart, durationBucket } from './durationBuckets.ts'
-import type { Projection, Tally } from './projection.ts'
+import { flowStatistics, flowTimes } from './flowTallies.ts'
+import type { Projection } from './projection.ts'
+import type { SessionRow } from './sessionRow.ts'
 import { streamId } from './streamId.ts'
 
-/** Times are of what happened (`occurredAt`), so those of an imported history are as old as it is. */
-export interface SessionRow {
-  readonly tenant: string
-  readonly id: string
-  readonly user_id: string | null
-  readonly flow_id: string
-  readonly flow_version: number
-  readonly status: 'active' | 'paused' | 'completed' | 'abandoned'
-  readonly imported: boolean
-  readonly started_at: string
-  readonly last_activity_at: string
-  readonly moved_at: string | null
-  readonly completed_at: string | null
-  readonly abandoned_at: string | null
-  readonly estimated_completion: string | null
-  readonly milestone: number
-  readonly duration_ms: number | null
-  readonly idle_hour: number | null
-  readonly revision: number
-}
-
 type Event = RecordedEvent<SessionEvent>
-
-const flowStatistics: Tally<SessionRow> = {
-  name: 'flow_statistics',
-  table: {
-    description: 'How many sessions of a flow stand how.',
-    columns: {
-      tenant: 'text',
-      flow_id: 'text',
-      active: 'bigint',
-      paused: 'bigint',
-      completed: 'bigint',
-      abandoned: 'bigint',
-    },
-    about: {
-      tenant: 'Tenant.',
-      flow_id: 'Flow.',
-      active: 'Sessions that are active.',
-      paused: 'Sessions that are paused.',
-      completed: 'Sessions that are completed.',
-      abandoned: 'Sessions that were given up, or where nothing happened for too long.',
-    },
-    key: ['tenant', 'flow_id'],
-  } as never,
-  of: ({ tenant, flow_id, status }) => [{ key: [tenant, flow_id], add: STANDINGS[status] }],
-}
-
-const STANDINGS = {
-  active: [1, 0, 0, 0],
-  paused: [0, 1, 0, 0],
-  completed: [0, 0, 1, 0],
-  abandoned: [0, 0, 0, 1],
-} as const
-
-const flowTimes: Tally<SessionRow> = {
-  name: 'flow_times',
-  table: {
-    description: 'How many completed sessions of a flow took how long, in buckets at most 6.3 % wide.',
-    columns: { tenant: 'text', flow_id: 'text', bucket: 'integer', sessions: 'bigint' },
-    about: {
-      tenant: 'Tenant.',
-      flow_id: 'Flow.',
-      bucket: `Number of the bucket; the first milliseconds of buckets 15, 16, 100 and 300 are ${[15, 16, 100, 300].map(bucketStart).join(', ')}.`,
-      sessions: 'Completed sessions whose `duration_ms` is in the bucket.',
-    },
-    key: ['tenant', 'flow_id', 'bucket'],
-  } as never,
-  of: ({ tenant, flow_id, duration_ms }) =>
-    duration_ms === null ? [] : [{ key: [tenant, flow_id, durationBucket(duration_ms)], add: [1] }],
-}
 
 export const sessions: Projection<SessionRow, Event> = {
   name: 'sessions',
@@ -93,6 +24,7 @@ export const sessions: Projection<SessionRow, Event> = {
     'SessionCompleted',
     'SessionAbandoned',
     'ConditionFailed',
+    'DifficultyDetected',
     'SignalTracked',
     'AttributesRecorded',
     'ExposureRecorded',
@@ -188,6 +120,7 @@ export const sessions: Projection<SessionRow, Event> = {
       case 'MilestoneReached':
         return settled(row, event, { milestone: Math.max(row.milestone, event.data.milestone) })
       case 'ConditionFailed':
+      case 'DifficultyDetected':
         return settled(row, event)
       case 'SessionMigrated':
         return settled(row, event, { flow_version: event.data.to })

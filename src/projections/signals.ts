@@ -2,7 +2,8 @@ import type { RecordedEvent } from '../domain/envelope.ts'
 import type { SessionEventOf } from '../domain/sessionEvents.ts'
 import { addDecimals, decimalOf } from './decimal.ts'
 import type { Projection } from './projection.ts'
-import { type SessionRow, sessions } from './sessions.ts'
+import type { SessionRow } from './sessionRow.ts'
+import { sessions } from './sessions.ts'
 
 export interface SignalRow {
   readonly tenant: string

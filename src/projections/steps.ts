@@ -2,7 +2,8 @@ import type { RecordedEvent } from '../domain/envelope.ts'
 import type { SessionEventOf } from '../domain/sessionEvents.ts'
 import { durationBucket } from './durationBuckets.ts'
 import type { Projection, Tally } from './projection.ts'
-import { latest, type SessionRow, sessions } from './sessions.ts'
+import type { SessionRow } from './sessionRow.ts'
+import { latest, sessions } from './sessions.ts'
 import { streamId } from './streamId.ts'
 
 export interface StepRow {

@@ -299,7 +299,7 @@ test('a runner that hangs in the middle of a transaction does not hold up the ne
   hung.on('error', () => {})
   await hung.connect()
   onTestFinished(() => hung.end().catch(() => {}))
-  const { prepareClient } = await import('../../src/projections/project.ts')
+  const { prepareClient } = await import('../../src/projections/prepareClient.ts')
   await prepareClient(hung)
   await hung.query(
     'begin; update read.checkpoints set changes = changes; update read.leases set epoch = epoch',
