@@ -17,6 +17,7 @@ import { migrationRoutes } from './migrationRoutes.ts'
 import { describeRoutes } from './openapi.ts'
 import { sendProblem } from './problem.ts'
 import { countUnderWay, limitRates } from './rateLimitHook.ts'
+import { lazyRequestLogger } from './requestLogger.ts'
 import { secureHeaders } from './securityHeaders.ts'
 import { sessionListRoutes } from './sessionListRoutes.ts'
 import { sessionRoutes } from './sessionRoutes.ts'
@@ -43,6 +44,7 @@ export async function buildApp(
       sendProblem(request, reply, frameworkProblem(error))
     },
     clientErrorHandler: answerRawErrors,
+    childLoggerFactory: lazyRequestLogger,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
   }) as unknown as FastifyInstance

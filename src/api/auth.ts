@@ -15,8 +15,10 @@ export interface Caller {
   readonly expiresAt: number
 }
 
-/** Answers who a token speaks for, or why it speaks for nobody. */
-export type VerifyToken = (token: string) => Promise<Caller | { readonly invalid: string }>
+type Verdict = Caller | { readonly invalid: string }
+
+/** Answers who a token speaks for, or why it speaks for nobody; at once where it was seen lately. */
+export type VerifyToken = (token: string) => Verdict | Promise<Verdict>
 
 export type TokenKeys = { readonly jwtSecret: string } | { readonly jwksUrl: string }
 
@@ -32,17 +34,20 @@ const REMEMBERED_MS = 60_000
 export function createTokenVerifier(keys: TokenKeys, now: () => number = Date.now): VerifyToken {
   const verify = 'jwtSecret' in keys ? bySecret(keys.jwtSecret) : byKeySet(keys.jwksUrl)
   const remembered = new LRUCache<string, Caller>({ max: REMEMBERED_TOKENS, ttl: REMEMBERED_MS })
-  return async (token) => {
-    const known = remembered.get(token)
-    if (known && known.expiresAt + CLOCK_TOLERANCE_SECONDS > now() / 1000) return known
+  const look = async (token: string): Promise<Verdict> => {
     try {
       const caller = callerOf(await verify(token, new Date(now())))
       if ('sub' in caller) remembered.set(token, caller)
       return caller
     } catch (error) {
-      if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError)) throw keysUnavailable()
+      if ('jwksUrl' in keys && !isAboutToken(error)) throw keysUnavailable()
       return { invalid: explain(error) }
     }
+  }
+  return (token) => {
+    const known = remembered.get(token)
+    if (known && known.expiresAt + CLOCK_TOLERANCE_SECONDS > now() / 1000) return known
+    return look(token)
   }
 }
 
@@ -79,7 +84,13 @@ const keysUnavailable = () =>
     headers: { 'retry-after': '5' },
   })
 
-function explain(error: InstanceType<typeof errors.JOSEError>): string {
+/** Of a key set, that it could not be had: neither a key that it does not hold nor anything that is wrong with the token. */
+function isAboutToken(error: unknown): boolean {
+  if (!(error instanceof errors.JOSEError)) return false
+  return !['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC'].includes(error.code)
+}
+
+function explain(error: unknown): string {
   if (error instanceof errors.JWTExpired) return 'The token has expired.'
   if (error instanceof errors.JWTClaimValidationFailed)
     return `The token's claim "${error.claim}" does not hold.`
@@ -87,6 +98,8 @@ function explain(error: InstanceType<typeof errors.JOSEError>): string {
 }
 
 const MAX_NAME = 200
+/** A tenant is part of every stream's name, percent-encoded. */
+const MAX_ENCODED = 600
 const isName = (value: unknown): value is string =>
   typeof value === 'string' &&
   value.length > 0 &&
@@ -96,7 +109,7 @@ const isName = (value: unknown): value is string =>
 
 function callerOf({ sub, tenant, roles, exp }: JWTPayload): Caller | { invalid: string } {
   if (!isName(sub)) return { invalid: 'The token\'s claim "sub" must be a text of 1 to 200 characters.' }
-  if (!isName(tenant))
+  if (!isName(tenant) || encodeURIComponent(tenant).length > MAX_ENCODED)
     return { invalid: 'The token\'s claim "tenant" must be a text of 1 to 200 characters.' }
   if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string'))
     return { invalid: 'The token\'s claim "roles" must be a list of texts.' }
