@@ -42,7 +42,7 @@ export function liveRoutes(deps: LiveDependencies): FastifyPluginAsync {
     }
     const common = { store, hub, sessions, presence, verifyToken, limits, now, onError, onEnd }
 
-    const server = acceptUpgrades(app, {
+    const server = await acceptUpgrades(app, {
       path: '/onboarding',
       admit: (request) => admit(request, deps),
       onSocket(socket, caller) {

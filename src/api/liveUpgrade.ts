@@ -1,7 +1,9 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import { EventEmitter } from 'node:events'
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import fastifyWebsocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
-import { type WebSocket, WebSocketServer } from 'ws'
+import type { WebSocket, WebSocketServer } from 'ws'
 import type { Caller } from './auth.ts'
 import { frameworkProblem } from './errors.ts'
 import { type Problem, ProblemError, problemDocument } from './problem.ts'
@@ -20,16 +22,25 @@ export interface UpgradeOptions {
 
 /**
  * Takes the upgrades of an application's server. They go past the router: a socket lives long, and what a request's handling leaves
- * behind (request, reply, logger) would live as long, at twice the memory of the socket itself.
+ * behind (request, reply, logger) would live as long, at twice the memory of the socket itself. So `@fastify/websocket` brings
+ * the WebSocket server and listens for upgrades on an emitter that has none.
  */
-export function acceptUpgrades(app: FastifyInstance, options: UpgradeOptions): WebSocketServer {
+export async function acceptUpgrades(
+  app: FastifyInstance,
+  options: UpgradeOptions,
+): Promise<WebSocketServer> {
   const { admit, onSocket, onError } = options
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: options.maxPayload,
-    perMessageDeflate: options.deflate,
-    handleProtocols: options.protocol,
+  await app.register(fastifyWebsocket, {
+    options: {
+      server: new EventEmitter() as Server,
+      maxPayload: options.maxPayload,
+      perMessageDeflate: options.deflate,
+      handleProtocols: options.protocol,
+    },
+    // Who opened sockets says goodbye to them.
+    preClose: (done) => done(),
   })
+  const sockets = app.websocketServer
   app.server.on('upgrade', async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const drop = () => socket.destroy()
     socket.on('error', drop)
