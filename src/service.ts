@@ -10,6 +10,7 @@ import { auditRoutes } from './api/auditRoutes.ts'
 import { type Caller, createTokenVerifier } from './api/auth.ts'
 import { experimentRoutes } from './api/experimentRoutes.ts'
 import { importRoutes } from './api/importRoutes.ts'
+import { insightRoutes } from './api/insightRoutes.ts'
 import { liveRoutes } from './api/live.ts'
 import { liveClientRoutes } from './api/liveClientRoutes.ts'
 import { liveTicketRoutes } from './api/liveTicketRoutes.ts'
@@ -17,17 +18,21 @@ import { createCommandKeys } from './commands/commandKeys.ts'
 import { startExperiments } from './commands/experiments.ts'
 import { createFlows } from './commands/flows.ts'
 import { createHandle } from './commands/handle.ts'
+import { createModels } from './commands/models.ts'
 import { publishPacks } from './commands/publishPacks.ts'
 import type { Config } from './config.ts'
 import { openAudit } from './eventStore/audit.ts'
 import { openLog } from './log.ts'
 import { startAnalysis } from './projections/analysis/analysisIndex.ts'
+import { trainOnFlowOf } from './projections/analysis/trainOnFlow.ts'
 import { createExperimentResultsTable } from './projections/experimentResults.ts'
 import { readModelAliases, readModels } from './projections/readModels.ts'
 import { createProjectionRunner } from './projections/runner.ts'
 import { startAbandonment } from './reactions/abandonment.ts'
 import { startBandits } from './reactions/bandits.ts'
 import { startCheckpoints } from './reactions/checkpoints.ts'
+import { startDifficultyWatch } from './reactions/difficulty.ts'
+import { startModelTraining } from './reactions/modelTraining.ts'
 import { watchAnalysis, withAnalysis } from './services/analysisHealth.ts'
 import { loadFlowPacks } from './services/flowPacks.ts'
 import { embeddedJwtSecret } from './services/jwtSecret.ts'
@@ -132,6 +137,14 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
       part(startBandits({ pool, handle, experiments, analysis, now, onError: warn('bandits') }), (schedule) =>
         schedule.stop(),
       )
+    const models = createModels({ handle, train: trainOnFlowOf(analysis), now })
+    if (config.roles !== 'api') {
+      part(
+        startDifficultyWatch({ pool, handle, flows, analysis, now, onError: warn('difficulty') }),
+        (schedule) => schedule.stop(),
+      )
+      part(startModelTraining({ pool, models, onError: warn('models') }), (schedule) => schedule.stop())
+    }
     const { redisUrl } = config
     const deps = {
       config,
@@ -142,6 +155,7 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
       pool,
       readModels: readModelsOfAll,
       analysis,
+      models,
       verifyToken,
       logger,
       metrics,
@@ -172,6 +186,7 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
         analyticsQueryRoutes(deps),
         analyticsDefinitionRoutes(deps),
         experimentRoutes(deps),
+        insightRoutes(deps),
         asyncApiRoutes({ version: VERSION }),
       ]),
       (built) => built.close(),

@@ -1,4 +1,5 @@
 import { type Decider, type Decision, refuse } from './decider.ts'
+import { recordDifficulty } from './difficulty.ts'
 import { jsonEquals } from './json.ts'
 import type { SessionCommand } from './sessionCommands.ts'
 import { concludeEstimated } from './sessionConclude.ts'
@@ -99,6 +100,8 @@ function decide(command: SessionCommand, session: SessionState): Decision<Sessio
       if (session.exposures.has(pair(experiment, variant))) return []
       return [{ type: 'ExposureRecorded', data: { experiment, variant } }]
     }
+    case 'RecordDifficulty':
+      return recordDifficulty(command, session)
     case 'MigrateSession':
       return migrate(command, session)
   }

@@ -5,6 +5,7 @@ import { assignmentEventSchemas, experimentEventSchemas } from '../domain/experi
 import { flowEventSchemas } from '../domain/flowEvents.ts'
 import { importEventSchemas } from '../domain/importEvents.ts'
 import { migrationEventSchemas } from '../domain/migrationEvents.ts'
+import { modelEventSchemas } from '../domain/modelEvents.ts'
 import { type EventSchema, sessionEventSchemas } from '../domain/sessionEvents.ts'
 
 /** One type of event, as the log knows it. */
@@ -22,6 +23,7 @@ const schemas: Readonly<Record<string, Readonly<Record<string, EventSchema>>>> =
   experiment: experimentEventSchemas,
   assignment: assignmentEventSchemas,
   definition: definitionEventSchemas,
+  model: modelEventSchemas,
 }
 
 /** Every event type there is, by its name; docs/events.md is made from it. */

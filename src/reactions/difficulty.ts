@@ -1,0 +1,96 @@
+import type pg from 'pg'
+import type { Difficulty } from '../analysis/insight/behavior.ts'
+import { sessionAggregate } from '../commands/aggregates.ts'
+import type { Flows } from '../commands/flows.ts'
+import type { Handle } from '../commands/handle.ts'
+import { flowUnknown } from '../commands/sessions.ts'
+import type { Refusal } from '../domain/decider.ts'
+import { derivedId } from '../domain/ids.ts'
+import type { RecordDifficulty } from '../domain/sessionCommands.ts'
+import type { Analysis } from '../projections/analysis/analysisIndex.ts'
+import { query } from '../projections/query.ts'
+import { type LeasedSchedule, scheduledContext, startLeasedSchedule } from './leasedSchedule.ts'
+
+export interface DifficultyWatchOptions {
+  readonly pool: pg.Pool
+  readonly handle: Handle
+  readonly flows: Flows
+  readonly analysis: Pick<Analysis, 'query'>
+  readonly now: () => Date
+  readonly onError: (error: unknown) => void
+  /** Milliseconds between two looks; half a minute unless told. */
+  readonly everyMs?: number
+}
+
+/** What happened this long before the last look is looked at again: read models may have been behind. */
+const OVERLAP_MS = 120_000
+/** The first look goes back so far. */
+const FIRST_MS = 3_600_000
+
+/**
+ * Finds live sessions that are in difficulty at a step and records it in them, once a step, so that help can be offered. A look answers
+ * how many were recorded.
+ */
+export function startDifficultyWatch(options: DifficultyWatchOptions): LeasedSchedule {
+  const { pool, now, onError, everyMs = 30_000 } = options
+  let since = now().getTime() - FIRST_MS
+  return startLeasedSchedule({
+    pool,
+    name: 'difficulty',
+    everyMs,
+    onError,
+    async work(mine) {
+      const began = now().getTime()
+      const from = new Date(since - OVERLAP_MS)
+      let recorded = 0
+      const hour = Math.floor(from.getTime() / 3_600_000)
+      for (const { tenant, flow_id } of await query<BusyFlow>(pool, BUSY, [hour])) {
+        if (!(await mine())) return recorded
+        for (const found of await difficulties(options, tenant, flow_id, from))
+          if (await record(options, tenant, found)) recorded += 1
+      }
+      since = began
+      return recorded
+    },
+  })
+}
+
+interface BusyFlow {
+  readonly tenant: string
+  readonly flow_id: string
+}
+
+/** Flows with live sessions in which something happened since an hour. */
+const BUSY = `
+select distinct tenant, flow_id from read.sessions where idle_hour is not null and idle_hour >= $1`
+
+async function difficulties(
+  { analysis }: DifficultyWatchOptions,
+  tenant: string,
+  flowId: string,
+  from: Date,
+): Promise<readonly Difficulty[]> {
+  const reply = await analysis.query(tenant, 'difficulties', { flowId, since: from.toISOString() })
+  if (reply.is !== 'answer') return []
+  return (JSON.parse(reply.json) as { difficulties: readonly Difficulty[] }).difficulties
+}
+
+async function record(
+  { handle, flows, now }: DifficultyWatchOptions,
+  tenant: string,
+  { sessionId, stepId, evidence }: Difficulty,
+): Promise<boolean> {
+  const at = now().toISOString()
+  const commandId = derivedId('difficulty', tenant, sessionId, stepId)
+  const outcome = await handle(
+    sessionAggregate,
+    sessionId,
+    scheduledContext(tenant, commandId, at),
+    async (session): Promise<RecordDifficulty | Refusal> => {
+      const published = await flows.find(tenant, session.flowId, session.flowVersion)
+      if (!published) return flowUnknown(session.flowId)
+      return { type: 'RecordDifficulty', stepId, evidence: [...evidence], flow: published.flow, at }
+    },
+  )
+  return outcome.kind === 'accepted' && outcome.events.length > 0
+}
