@@ -6,6 +6,7 @@ import type { Handle } from '../commands/handle.ts'
 import type { Config } from '../config.ts'
 import type { Position } from '../domain/position.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
+import type { IndexStatus } from '../projections/analysis/messages.ts'
 import type { Metrics } from '../services/metrics.ts'
 import type { RateLimiter } from '../services/rateLimit.ts'
 import type { Caller, VerifyToken } from './auth.ts'
@@ -28,6 +29,8 @@ export interface AppDependencies {
   /** Without it nobody is counted. */
   readonly rateLimiter?: RateLimiter
   readonly now: () => Date
+  /** The index of this node's analysis: how far and how large it is. */
+  readonly analysis?: { status(): Promise<IndexStatus | undefined> }
   /** True while the process goes down: readiness says no, so that no new work is sent here. */
   readonly draining?: () => boolean
 }

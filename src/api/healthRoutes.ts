@@ -1,7 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { AppDependencies } from './dependencies.ts'
 
-type Part = { readonly ok: true } | { readonly ok: false; readonly detail: string }
+type Part =
+  | ({ readonly ok: true } & Readonly<Record<string, unknown>>)
+  | { readonly ok: false; readonly detail: string }
 
 const PATIENCE_MS = 2000
 /** Read models further behind than this make a node unready to answer queries as of now. */
@@ -9,7 +11,7 @@ const MOST_LAG_SECONDS = 30
 
 /** For who runs the service: is it alive, is it ready and if not which part, what does it measure. */
 export function healthRoutes(deps: AppDependencies): FastifyPluginAsync {
-  const { store, pool, readModels, metrics, draining } = deps
+  const { store, pool, readModels, metrics, draining, analysis } = deps
 
   const parts: Readonly<Record<string, () => Promise<Part>>> = {
     log: () => store.ping().then(ok),
@@ -22,6 +24,8 @@ export function healthRoutes(deps: AppDependencies): FastifyPluginAsync {
         detail: late.map((model) => `${model.name} is ${model.lagSeconds} s behind`).join(', '),
       }
     },
+    // A node takes commands while its index still catches up; queries wait for it.
+    ...(analysis && { analysis: async () => ({ ok: true as const, ...(await analysis.status()) }) }),
     ...(draining && {
       process: async () => (draining() ? { ok: false as const, detail: 'going down' } : ok()),
     }),

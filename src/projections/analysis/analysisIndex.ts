@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import type { ExperimentQuestion } from '../../analysis/experiment/experimentAnswer.ts'
 import type { DefinitionKind } from '../../domain/definitionEvents.ts'
@@ -34,6 +35,7 @@ export interface Analysis {
   ): Promise<AnalysisReply>
   /** Waits until the index has seen a position. */
   reached(position: Position, patienceMs: number): Promise<AnalysisReply>
+  /** How far and how large the index is, a moment ago at most unless the thread is busy; undefined before it first said so. */
   status(): Promise<IndexStatus | undefined>
   /** Writes the snapshot now. */
   save(): Promise<void>
@@ -66,6 +68,7 @@ const LIMIT_MS = 30_000
 const MOST = 64
 const PATIENCE_MS = 5000
 const STOP_MS = 20_000
+const STATUS_MS = 300
 
 interface Asked {
   readonly question: Question
@@ -82,6 +85,7 @@ export function startAnalysis(options: AnalysisOptions): Analysis {
   let lastId = 0
   let stopping = false
   let attempt = 0
+  let known: IndexStatus | undefined
   let worker: Worker | undefined
   let restart: NodeJS.Timeout | undefined
   let ended: Promise<void> = Promise.resolve()
@@ -163,8 +167,12 @@ export function startAnalysis(options: AnalysisOptions): Analysis {
     members: (tenant, key, page, after) => ask({ ask: 'members', tenant, key, ...page, after, patienceMs }),
     reached: (after, patience) => ask({ ask: 'reached', after, patienceMs: patience }),
     async status() {
-      const reply = await ask({ ask: 'status', patienceMs: 0 }, false)
-      return reply.is === 'status' ? reply.status : undefined
+      const asked = ask({ ask: 'status', patienceMs: 0 }, false).then((reply) => {
+        if (reply.is === 'status') known = reply.status
+        return known
+      })
+      // A thread that computes answers later: until then what it said last.
+      return Promise.race([asked, delay(STATUS_MS).then(() => known)])
     },
     async save() {
       await ask({ ask: 'save', patienceMs }, false)
