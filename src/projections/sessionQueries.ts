@@ -1,4 +1,6 @@
+import { sql } from 'kysely'
 import { type Page, pageOf, type Queryable, query, readCursor } from './query.ts'
+import { read, run } from './readTables.ts'
 import type { SessionRow } from './sessionRow.ts'
 
 export interface SessionListItem {
@@ -40,29 +42,39 @@ export async function listSessions(
 ): Promise<Page<SessionListItem> | null> {
   const before = readCursor(cursor, ['time', 'string'])
   if (before === null) return null
-  const values: unknown[] = [tenant]
-  const conditions = ['tenant = $1']
-  const given = (value: unknown) => `$${values.push(value)}`
-  if (flowId !== undefined) conditions.push(`flow_id = ${given(flowId)}`)
-  if (status !== undefined) conditions.push(`status = ${given(status)}`)
-  if (userId !== undefined) {
+  let page = read
+    .selectFrom('read.sessions')
+    .selectAll()
+    .where('tenant', '=', tenant)
+    .orderBy('started_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(limit + 1)
+  if (flowId !== undefined) page = page.where('flow_id', '=', flowId)
+  if (status !== undefined) page = page.where('status', '=', status)
+  if (userId !== undefined)
     // The index holds the first 100 characters: ids can be longer than an index takes.
-    const user = given(userId)
-    conditions.push(`left(user_id, 100) = left(${user}, 100)`, `user_id = ${user}`)
-  }
-  if (before) conditions.push(`(started_at, id) < (${given(before[0])}::timestamptz, ${given(before[1])})`)
-  const rows = await query<SessionRow & StepCounts>(
-    db,
-    `select s.*, t.completed_steps, t.skipped_steps from (
-       select * from read.sessions where ${conditions.join(' and ')}
-        order by started_at desc, id desc limit ${given(limit + 1)}
-     ) s, lateral (
-       select count(*) filter (where status = 'completed') as completed_steps,
-              count(*) filter (where status = 'skipped') as skipped_steps
-         from read.steps where tenant = s.tenant and session_id = s.id
-     ) t order by s.started_at desc, s.id desc`,
-    values,
-  )
+    page = page.where(sql<boolean>`left(user_id, 100) = left(${userId}, 100)`).where('user_id', '=', userId)
+  if (before) page = page.where(sql<boolean>`(started_at, id) < (${before[0]}::timestamptz, ${before[1]})`)
+  const listed = read
+    .selectFrom(page.as('s'))
+    .innerJoinLateral(
+      (among) =>
+        among
+          .selectFrom('read.steps')
+          .select(({ fn }) => [
+            fn.countAll<number>().filterWhere('status', '=', 'completed').as('completed_steps'),
+            fn.countAll<number>().filterWhere('status', '=', 'skipped').as('skipped_steps'),
+          ])
+          .whereRef('tenant', '=', 's.tenant')
+          .whereRef('session_id', '=', 's.id')
+          .as('t'),
+      (join) => join.onTrue(),
+    )
+    .selectAll('s')
+    .select(['t.completed_steps', 't.skipped_steps'])
+    .orderBy('s.started_at', 'desc')
+    .orderBy('s.id', 'desc')
+  const rows = await run(db, listed.compile())
   return pageOf(rows.map(listItem), limit, ({ startedAt, id }) => [startedAt, id])
 }
 
