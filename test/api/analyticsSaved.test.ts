@@ -160,6 +160,32 @@ describe('a segment', () => {
   })
 })
 
+test('nodes that do not keep results read what another one keeps', async () => {
+  const flowId = 'nodes'
+  await publish(admin, flowId, ['a', 'b'])
+  const second = await startTestService({ database: service, environment: { ROLES: 'api' } })
+  const third = await startTestService({ database: service })
+  try {
+    const there = await second.as('acme', 'ann', 'analyst')
+    const saved = await there.put('/analytics/funnels/shared', {
+      flowId,
+      steps: [{ step: 'a' }, { step: 'b' }],
+    })
+    expect(saved.status).toBe(200)
+    for (let n = 1; n <= 3; n++) {
+      const after = await importHistory(admin, flowId, [done(`n${n}`, 'a', n), done(`n${n}`, 'b', n + 1)])
+      for (const client of [there, analyst, await third.as('acme', 'ann', 'analyst')]) {
+        const { status, body } = await client.get(`/analytics/funnels/shared?after=${after}`)
+        expect([status, body.steps.map((step: any) => step.count)]).toEqual([200, [n, n]])
+      }
+    }
+    const { rows } = await db.query(`select unit from read.funnel_units where key = 'shared' order by unit`)
+    expect(rows.map(({ unit }) => unit)).toEqual(['n1', 'n2', 'n3'])
+  } finally {
+    await Promise.all([second.stop(), third.stop()])
+  }
+}, 60_000)
+
 describe('at the same position a saved answer equals the one asked for', () => {
   const flowId = 'property'
   const names = ['a', 'b', 'c', 'd']
