@@ -5,13 +5,15 @@ import { type Measure, measured, measures, quantilePosition, type Survey, spread
 export const FEWEST = 20
 /** A time must also be this many times the median: where all take about as long, the slowest are not in difficulty. */
 const TIMES_MEDIAN = 1.5
+/** And so many seconds more: where all is done in a moment, two moments are no difficulty either. */
+const SECONDS_MORE = 60
 /** Failing or coming back once is no difficulty, however rare it is. */
 const FEWEST_EVENTS = 2
 
 export const difficultyRule =
   `A session is in difficulty at a step when, against at least ${FEWEST} other sessions of the flow that met the step, ` +
   `its time there (pauses taken off; of a step still open, to the last activity) is above the 95th percentile and at least ` +
-  `${TIMES_MEDIAN} times the median, or its failed validations or its returns are above the 95th percentile and at least ${FEWEST_EVENTS}.`
+  `${TIMES_MEDIAN} times the median and ${SECONDS_MORE} seconds more than it, or its failed validations or its returns are above the 95th percentile and at least ${FEWEST_EVENTS}.`
 
 /** Why a session is thought to be in difficulty at a step. */
 export interface Evidence {
@@ -47,7 +49,8 @@ export function judge(visit: StepVisit, survey: Survey): Judged {
       continue
     }
     const { median, p95 } = spread(others)
-    const least = measure === 'seconds' ? TIMES_MEDIAN * median! : FEWEST_EVENTS
+    const least =
+      measure === 'seconds' ? Math.max(TIMES_MEDIAN * median!, median! + SECONDS_MORE) : FEWEST_EVENTS
     if (value <= p95! || value < least) continue
     const quantile = quantilePosition(others, value)!
     evidence.push({ measure, value, limit: p95!, quantile, comparedWith: others.length })
