@@ -74,7 +74,15 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     const log = part(await openLog(config, logger), (open) => open.close())
     const { store, databaseUrl: connectionString } = log
     const pool = part(
-      new pg.Pool({ connectionString, max: 10, application_name: 'gangway: queries', keepAlive: true }),
+      new pg.Pool({
+        connectionString,
+        max: 10,
+        application_name: 'gangway: queries',
+        keepAlive: true,
+        connectionTimeoutMillis: 5000,
+        // A connection can be dead without anybody being told: who asks on it gets an error, and the pool another one.
+        query_timeout: 10_000,
+      }),
       (open) => open.end(),
     )
     pool.on('error', warn('database'))
@@ -119,8 +127,9 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
       (running) => running.stop(),
     )
     await createExperimentResultsTable(pool)
-    const experiments = part(startExperiments({ store, handle, onError: warn('experiments') }), (following) =>
-      following.stop(),
+    const experiments = part(
+      await startExperiments({ store, handle, onError: warn('experiments') }),
+      (following) => following.stop(),
     )
     const readModelsOfAll = withAnalysis(runner, analysis)
     metrics.watchProjections(() => readModelsOfAll.status())

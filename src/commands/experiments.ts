@@ -77,12 +77,15 @@ export async function outsideFaults(flows: Flows, tenant: string, definition: Ex
 
 const REACHED_WITHIN_MS = 2000
 
-/** Knows the experiments that run, by following the log, so that a session that starts under none of them waits for nothing. */
-export function startExperiments(deps: {
+/**
+ * Knows the experiments that run, by following the log, so that a session that starts under none of them waits for nothing. Answers when
+ * all that the log tells of them is known.
+ */
+export async function startExperiments(deps: {
   readonly store: EventStore
   readonly handle: Handle
   readonly onError: (error: unknown) => void
-}): Experiments {
+}): Promise<Experiments> {
   const { store, handle, onError } = deps
   const known = new Map<string, ExperimentState>()
   const byFlow = new Map<string, Map<string, RunningExperiment>>()
@@ -90,6 +93,10 @@ export function startExperiments(deps: {
   const { signal } = stopped
   const waiting = new Set<() => void>()
   let through: Position = START
+  let markCurrent = () => {}
+  const current = new Promise<void>((done) => {
+    markCurrent = done
+  })
 
   const take = ({ stream, metadata }: StoredEvent, decoded: ExperimentEvent) => {
     const event: FoldedExperimentEvent = { ...decoded, metadata }
@@ -97,7 +104,8 @@ export function startExperiments(deps: {
     if (tenant === undefined) return
     const state = experimentDecider.evolve(known.get(stream) ?? experimentDecider.initial, event)
     const flowId = state.definition?.flowId
-    known.set(stream, state)
+    if (state.status === 'stopped') known.delete(stream)
+    else known.set(stream, state)
     if (flowId === undefined) return
     const place = placeOf(tenant, flowId)
     const here = byFlow.get(place) ?? new Map<string, RunningExperiment>()
@@ -115,6 +123,7 @@ export function startExperiments(deps: {
             for (const event of batch.events) take(event, decode(event) as unknown as ExperimentEvent)
           through = batch.through
           attempt = 0
+          if (batch.kind === 'caughtUp') markCurrent()
           for (const wake of waiting) wake()
         }
       } catch (error) {
@@ -125,6 +134,7 @@ export function startExperiments(deps: {
     }
   }
   const following = follow()
+  await current
 
   const assign: Experiments['assign'] = async (context, key, unitId, attributes) => {
     const loaded = await handle.load(experimentAggregate, context.tenant, key)
@@ -168,7 +178,7 @@ export function startExperiments(deps: {
     assign,
 
     shownAtStart(context, flow, session) {
-      const here = byFlow.get(placeOf(context.tenant, flow.id))
+      const here = byFlow.size > 0 ? byFlow.get(placeOf(context.tenant, flow.id)) : undefined
       if (!here) return undefined
       const experiments = [...here.values()].sort((a, b) => (a.definition.key < b.definition.key ? -1 : 1))
       return (async () => {

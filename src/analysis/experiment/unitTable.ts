@@ -35,7 +35,8 @@ export function unitTable(
   const metrics = definition.metrics.map((metric) => emptyColumn(metric, exposures.size))
   let withoutValue = 0
   for (const [flow, { index, view }] of flows.entries())
-    withoutValue += measure(definition.metrics, metrics, { index, view, flow, exposures, asOf, warn })
+    for (const [m, metric] of definition.metrics.entries())
+      withoutValue += measure(metric, metrics[m]!, { index, view, flow, exposures, asOf, warn })
   if (withoutValue > 0) warn(`${withoutValue} events without a value add nothing to sums and means`)
   const { covariate } = definition
   return {
@@ -78,10 +79,10 @@ interface Tally {
   readonly add: (unit: number, row: number) => void
 }
 
-/** Adds one flow's events to the columns. Answers how many events had no value where one was asked for. */
+/** Adds one flow's events to a metric. Answers how many of them had no value where one was asked for. */
 function measure(
-  metrics: readonly ExperimentMetric[],
-  columns: readonly Column[],
+  metric: ExperimentMetric,
+  column: Column,
   { index, view, flow, exposures, asOf, warn }: Measured,
 ): number {
   const value = valueReader(index)
@@ -95,7 +96,7 @@ function measure(
     const found = value(row)
     return Number.isNaN(found) ? 1 : found
   }
-  const tallies = metrics.flatMap((metric, m) => talliesOf(metric, columns[m]!, index, { sum, orOne }))
+  const tallies = talliesOf(metric, column, index, { sum, orOne })
   const filters = tallies.map(({ filter }) => filter)
   const { runs, codes, matches } = codeFilters(filters, index, view, asOf, warn)
   const place = exposures.places[flow]!
@@ -196,7 +197,7 @@ function valueReader({ signalRow, signalValue }: ColumnarIndex): (row: number) =
   }
 }
 
-/** The attribute as last known of each unit, NaN where it is no number. */
+/** The attribute as last known of each unit, over all flows; NaN where it is no number. */
 function covariateOf(
   attribute: string,
   flows: readonly { readonly index: ColumnarIndex; readonly view: View }[],
@@ -205,15 +206,21 @@ function covariateOf(
   warn: (message: string) => void,
 ): Float64Array {
   const known = new Float64Array(size).fill(Number.NaN)
+  const knownAt = new Float64Array(size).fill(Number.NEGATIVE_INFINITY)
   for (const [flow, { index, view }] of flows.entries()) {
     const column = index.attributes.get(attribute)
     if (!column) continue
-    const codes = column.lastKnown(asOf, index.sessions.size, view.unitOf)
-    const numbers = column.dictionary.values.map(numberOf)
+    const { session, time, code, dictionary } = column
+    const numbers = dictionary.values.map(numberOf)
     const place = places[flow]!
-    for (let u = 0; u < place.length; u++) {
-      const code = codes[u]!
-      if (place[u]! >= 0 && code !== MISSING) known[place[u]!] = numbers[code]!
+    for (let i = 0; i < session.length; i++) {
+      const from = session.items[i]!
+      const unit = place[view.unitOf === null ? from : view.unitOf[from]!] ?? -1
+      const at = time.items[i]!
+      if (unit < 0 || at > asOf || at < knownAt[unit]!) continue
+      const value = code.items[i]!
+      known[unit] = value === MISSING ? Number.NaN : numbers[value]!
+      knownAt[unit] = at
     }
   }
   if (size > 0 && known.every(Number.isNaN)) warn(`no exposed unit has a number as ${attribute}`)
