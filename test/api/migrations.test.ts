@@ -121,6 +121,11 @@ test('a repeat gets the first answer, though there is nothing left to move', asy
     expect(again.headers.get(header)).toBe(first.headers.get(header))
   const other = await migrate(admin, { steps: {} }, key)
   expect(other.body.code).toBe('idempotency_key_reused')
+  const back = await migrate(admin, { from: 2, to: 1, steps: { organisation: 'company' } })
+  expect(back.body.moved).toBe(3)
+  expect((await migrate(admin, {}, key)).body).toEqual(first.body)
+  const { body: session } = await admin.get(`/onboarding/session/${first.body.sessions[0].sessionId}`)
+  expect(session.flowVersion).toBe(1)
 })
 
 test('two at once on two nodes move each session once and tell the same', async () => {

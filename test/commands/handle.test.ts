@@ -306,20 +306,44 @@ describe('a repeat under the same key', () => {
     expect(await types(id)).toEqual(['SessionStarted', 'SignalTracked'])
   })
 
-  test('at the same moment on two nodes is recorded once and answered alike', async () => {
+  test('at the same moment on two nodes is recorded once and answered alike, whatever each had found', async () => {
     for (let round = 0; round < 30; round++) {
       const id = await started(nodes[round % 2]!.handle)
-      const key = `both-${round}`
-      const at = (ms: number) => new Date(Date.parse('2026-01-01') + ms).toISOString()
       const answers = await Promise.all(
-        nodes.map(({ handle }, index) =>
-          handle(sessionAggregate, id, context({ key, occurredAt: at(index) }), track(1)).then(accepted),
+        nodes.map(({ handle }, n) =>
+          handle(sessionAggregate, id, context({ key: `both-${round}` }), submit({ name: `node ${n}` })).then(
+            accepted,
+          ),
         ),
       )
       expect(answers[0]!.position).toBe(answers[1]!.position)
       expect(answers[0]!.state).toEqual(answers[1]!.state)
-      expect(await types(id)).toEqual(['SessionStarted', 'SignalTracked'])
+      expect(answers.filter((answer) => !answer.replayed)).toHaveLength(1)
+      expect((await types(id)).filter((type) => type === 'StepCompleted')).toHaveLength(1)
     }
+  })
+
+  test('that overtakes a first one which stood still is what both answer', async () => {
+    const id = await started()
+    const slow: EventStore = {
+      ...store,
+      append: async (...append) => {
+        await new Promise((wake) => setTimeout(wake, 500))
+        return store.append(...append)
+      },
+    }
+    const still = createHandle({ store: slow, commandKeys: nodes[0]!.keys })
+    const key = 'overtaken'
+    const first = still(sessionAggregate, id, context({ key }), submit({ name: 'first' }))
+    await new Promise((wake) => setTimeout(wake, 100))
+    const second = accepted(
+      await nodes[1]!.handle(sessionAggregate, id, context({ key }), submit({ name: 'second' })),
+    )
+    expect(second.state.steps.get('name')?.answer).toEqual({ data: { name: 'second' } })
+    const answer = accepted(await first)
+    expect(answer).toMatchObject({ revision: second.revision, position: second.position, replayed: true })
+    expect(answer.state).toEqual(second.state)
+    expect((await types(id)).filter((type) => type === 'StepCompleted')).toHaveLength(1)
   })
 })
 
