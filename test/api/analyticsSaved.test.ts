@@ -160,6 +160,39 @@ describe('a segment', () => {
   })
 })
 
+test('a breakdown by more values than are shown stays bounded, and says so', async () => {
+  const flowId = 'many'
+  await publish(admin, flowId, ['a', 'b'])
+  const lines = Array.from({ length: 300 }, (_, n) => [
+    { session: `v${n}`, attributes: { colour: `colour ${n}` }, at: hour(n) },
+    done(`v${n}`, 'a', n + 1),
+    ...(n < 250 ? [done(`v${n}`, 'b', n + 2)] : []),
+  ])
+  const after = await importHistory(admin, flowId, lines.flat())
+  const definition = { flowId, steps: [{ step: 'a' }, { step: 'b' }], breakdown: { attribute: 'colour' } }
+  await save('funnels', 'many', definition)
+  const kept = await analyst.get(`/analytics/funnels/many?after=${after}`)
+  expect(kept.body.steps.map((step: any) => step.count)).toEqual([300, 250])
+  expect(kept.body.breakdowns).toHaveLength(200)
+  expect(kept.body.warnings[0]).toContain('300 values')
+  const { rows } = await db.query(
+    `select step, sum(count)::int as count, count(distinct group_number)::int as groups
+       from read.funnel_days where key = 'many' group by step order by step`,
+  )
+  expect(rows).toEqual([
+    { step: 0, count: 300, groups: 201 },
+    { step: 1, count: 250, groups: 201 },
+  ])
+  const bounds = { from: hour(10), to: hour(290) }
+  const part = await analyst.get(`/analytics/funnels/many?from=${bounds.from}&to=${bounds.to}`)
+  const asked = await analyst.post('/analytics/funnels/query', {
+    ...definition,
+    ...bounds,
+    asOf: part.body.asOf,
+  })
+  expect([part.body.steps, part.body.breakdowns]).toEqual([asked.body.steps, asked.body.breakdowns])
+})
+
 test('nodes that do not keep results read what another one keeps', async () => {
   const flowId = 'nodes'
   await publish(admin, flowId, ['a', 'b'])

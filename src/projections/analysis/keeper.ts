@@ -72,6 +72,8 @@ export function startKeeper(
         connectionString,
         application_name: 'gangway: analysis',
         keepAlive: true,
+        connectionTimeoutMillis: 5000,
+        query_timeout: 30_000,
       })
       const lost = new Promise<never>((_, reject) => {
         client.on('error', reject)
@@ -178,7 +180,7 @@ export function startKeeper(
     watcher.sessions.clear()
     watcher.regrouped = false
     const position = state.through
-    const result = resultOf(definition, source, changed)
+    const result = resultOf(tenant, definition, source, changed)
     one.written = false
     const asOf = 'faults' in result ? new Date(source.now).toISOString() : result.answer.asOf
     await writeResult(client, lease, { tenant, definition, position, asOf }, result)

@@ -78,7 +78,10 @@ export const funnelDays: ResultTable = {
     key,
     day: ['date not null', 'Day of the entry.'],
     group_number: ['integer not null', 'As in `funnel_units`.'],
-    value: ['json', 'Value of the breakdown; null without one.'],
+    value: [
+      'json',
+      'Value of the breakdown; null without one, and of those that are not among the 200 largest together.',
+    ],
     step: ['integer not null', 'Index of the step, from 0.'],
     count: ['bigint not null', 'Units that reached it; excluded ones are left out.'],
   },

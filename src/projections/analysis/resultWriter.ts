@@ -4,7 +4,7 @@ import { from as copyFrom } from 'pg-copy-streams'
 import type { Position } from '../../domain/position.ts'
 import { holdLease, type Lease } from '../lease.ts'
 import { postgresOfIso } from '../postgresTime.ts'
-import type { Cell, Replacement, Result } from './results.ts'
+import type { Replacement, Result } from './results.ts'
 import { type ResultTable, resultTables } from './resultTables.ts'
 import type { Definition } from './state.ts'
 
@@ -107,39 +107,18 @@ async function replace(
       `delete from read.${table.name} where tenant = $1 and key = $2 and unit_number = any($3)`,
       [tenant, key, units],
     )
-  if (rows.length > 0) await copyRows(client, table, tenant, key, rows)
+  if (rows.length > 0) await copyRows(client, table, rows)
 }
 
 async function copyRows(
   client: pg.Client,
   { name, columns }: ResultTable,
-  tenant: string,
-  key: string,
-  rows: readonly (readonly Cell[])[],
+  portions: readonly string[],
 ): Promise<void> {
   const stream = client.query(copyFrom(`copy read.${name} (${Object.keys(columns).join(', ')}) from stdin`))
   const finished = once(stream, 'finish')
-  const head = `${field(tenant)}\t${field(key)}\t`
-  for (let i = 0; i < rows.length; i += PORTION) {
-    const lines = rows.slice(i, i + PORTION).map((row) => `${head}${row.map(field).join('\t')}\n`)
-    if (!stream.write(lines.join(''))) await Promise.race([once(stream, 'drain'), finished])
-  }
+  for (const portion of portions)
+    if (!stream.write(portion)) await Promise.race([once(stream, 'drain'), finished])
   stream.end()
   await finished
 }
-
-const PORTION = 1000
-
-/** A value as COPY's text format has it. */
-function field(cell: Cell): string {
-  if (cell === null) return '\\N'
-  if (typeof cell === 'boolean') return cell ? 't' : 'f'
-  if (typeof cell === 'number') return String(cell)
-  if (typeof cell !== 'string') return `{${cell.join(',')}}`
-  return storable(cell).replaceAll(/[\\\t\n\r]/g, (character) => ESCAPES[character]!)
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' }
-
-/** Text as Postgres holds it: it has no U+0000. */
-const storable = (text: string) => text.replaceAll('\u0000', '\uFFFD')

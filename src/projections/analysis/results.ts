@@ -1,3 +1,4 @@
+import { MAX_GROUPS } from '../../analysis/funnel/breakdown.ts'
 import { queryFunnel } from '../../analysis/funnel/funnel.ts'
 import { planFunnel } from '../../analysis/funnel/funnelPlan.ts'
 import { checkFunnel } from '../../analysis/funnel/funnelQuery.ts'
@@ -10,6 +11,7 @@ import { memberMask } from '../../analysis/segments/evaluate.ts'
 import { segmentFaults, segmentSize } from '../../analysis/segments/segment.ts'
 import type { SegmentRule } from '../../analysis/segments/segmentRule.ts'
 import { postgresOfIso } from '../postgresTime.ts'
+import { type Cell, CopyText, copyText } from './copyText.ts'
 import {
   funnelDays,
   funnelUnits,
@@ -20,14 +22,12 @@ import {
 } from './resultTables.ts'
 import type { Definition } from './state.ts'
 
-export type Cell = string | number | boolean | null | readonly number[]
-
-/** Rows of one table, without tenant and key, that take the place of those of `units`, or of all. */
+/** Rows of one table, as text for COPY, that take the place of those of `units`, or of all. */
 export interface Replacement {
   readonly table: ResultTable
   /** By their numbers. */
   readonly units: readonly number[] | 'all'
-  readonly rows: readonly (readonly Cell[])[]
+  readonly rows: readonly string[]
 }
 
 export type Result =
@@ -42,17 +42,18 @@ export type Result =
  * written, so that only theirs are written again; null when all may have.
  */
 export function resultOf(
-  { kind, definition }: Definition,
+  tenant: string,
+  { kind, key, definition }: Definition,
   source: AnalysisSource,
   changed: Uint8Array | null,
 ): Result {
   switch (kind) {
     case 'funnel':
-      return funnelResult(definition, source, changed)
+      return funnelResult([tenant, key], definition, source, changed)
     case 'retention':
-      return retentionResult(definition, source)
+      return retentionResult([tenant, key], definition, source)
     case 'segment':
-      return segmentResult(definition as unknown as SegmentDefinition, source, changed)
+      return segmentResult([tenant, key], definition as unknown as SegmentDefinition, source, changed)
   }
 }
 
@@ -60,7 +61,15 @@ export function resultOf(
 export const unitOf = (definition: object): 'session' | 'user' =>
   (definition as { unit?: unknown }).unit === 'user' ? 'user' : 'session'
 
-function funnelResult(query: object, source: AnalysisSource, changed: Uint8Array | null): Result {
+/** Tenant and key: every row begins with them. */
+type Owner = readonly [tenant: string, key: string]
+
+function funnelResult(
+  owner: Owner,
+  query: object,
+  source: AnalysisSource,
+  changed: Uint8Array | null,
+): Result {
   // The same instant for the answer and for the rows beside it.
   const asked = { asOf: new Date(source.now).toISOString(), ...query }
   const outcome = queryFunnel(asked, source)
@@ -69,14 +78,15 @@ function funnelResult(query: object, source: AnalysisSource, changed: Uint8Array
   if ('faults' in checked) return checked
   const { funnel } = checked
   const { plan, values } = planFunnel(funnel, source, () => {})
-  const rows: Cell[][] = []
+  const rows = new CopyText()
+  const shown = shownGroups(values, outcome.answer.breakdowns)
   const days = new Map<number, Float64Array>()
   scanUnits(plan, ({ unit }, { depth, excluded, unclear, at }) => {
     const group = plan.groupOf === null ? 0 : plan.groupOf[unit]!
     const entered = at[0]!
     if (!excluded) {
       const day = Math.floor(entered / DAY)
-      const cell = day * plan.groups + group
+      const cell = day * plan.groups + (shown.of[group] ?? group)
       const counts = days.get(cell) ?? new Float64Array(plan.steps)
       days.set(cell, counts)
       for (let step = 0; step < depth; step++) counts[step]! += 1
@@ -85,20 +95,32 @@ function funnelResult(query: object, source: AnalysisSource, changed: Uint8Array
     const id = source.index.unitId(funnel.unit, unit)
     const after = Array.from({ length: depth }, (_, step) => at[step]! - entered)
     const value = json(values[group])
-    rows.push([unit, id, postgresTime(entered), depth, excluded, unclear, group, value, after])
+    rows.add([...owner, unit, id, postgresTime(entered), depth, excluded, unclear, group, value, after])
   })
-  const daily = [...days].flatMap(([cell, counts]) => {
+  const daily = [...days].flatMap(([cell, counts]): Cell[][] => {
     const group = modulo(cell, plan.groups)
     const day = postgresDay(((cell - group) / plan.groups) * DAY)
-    return Array.from(counts, (count, step): Cell[] => [day, group, json(values[group]), step, count])
+    const value = group === shown.others ? null : json(values[group])
+    return Array.from(counts, (count, step) => [...owner, day, group, value, step, count])
   })
   return {
     answer: outcome.answer,
     replacements: [
-      { table: funnelUnits, units: numbersOf(changed), rows },
-      { table: funnelDays, units: 'all', rows: daily },
+      { table: funnelUnits, units: numbersOf(changed), rows: rows.finish() },
+      { table: funnelDays, units: 'all', rows: copyText(daily) },
     ],
   }
+}
+
+/** Of more values than are shown the daily totals of the others are put together, under the number of the first of them. */
+function shownGroups(
+  values: readonly unknown[],
+  breakdowns: readonly { readonly value: unknown }[],
+): { readonly of: readonly number[]; readonly others: number } {
+  if (values.length <= MAX_GROUPS) return { of: [], others: -1 }
+  const shown = new Set(breakdowns.map(({ value }) => json(value)))
+  const others = values.findIndex((value) => !shown.has(json(value)))
+  return { of: values.map((value, group) => (shown.has(json(value)) ? group : others)), others }
 }
 
 const DAY = 864e5
@@ -107,11 +129,12 @@ const postgresTime = (ms: number) => postgresOfIso(new Date(ms).toISOString())
 const postgresDay = (ms: number) => postgresTime(ms).replace(/T[\d:.]+Z/, '')
 const json = (value: unknown) => (value === undefined ? null : JSON.stringify(value))
 
-function retentionResult(query: object, source: AnalysisSource): Result {
+function retentionResult(owner: Owner, query: object, source: AnalysisSource): Result {
   const outcome = queryRetention(query, source)
   if ('faults' in outcome) return outcome
   const rows = outcome.answer.cohorts.flatMap(({ start, size, cells }) =>
     cells.map(({ period, returned, eligible, incomplete }): Cell[] => [
+      ...owner,
       start,
       period,
       size,
@@ -120,7 +143,10 @@ function retentionResult(query: object, source: AnalysisSource): Result {
       incomplete,
     ]),
   )
-  return { answer: outcome.answer, replacements: [{ table: retentionCells, units: 'all', rows }] }
+  return {
+    answer: outcome.answer,
+    replacements: [{ table: retentionCells, units: 'all', rows: copyText(rows) }],
+  }
 }
 
 interface SegmentDefinition {
@@ -130,6 +156,7 @@ interface SegmentDefinition {
 }
 
 function segmentResult(
+  owner: Owner,
   definition: SegmentDefinition,
   source: AnalysisSource,
   changed: Uint8Array | null,
@@ -139,18 +166,15 @@ function segmentResult(
   if (faults.length > 0) return { faults }
   const answer = { ...segmentSize(rule, source, { unit }), definitionHash: definitionHash(definition) }
   const mask = memberMask(rule, source, unit, source.now)
-  const rows: Cell[][] = []
+  const rows = new CopyText()
   for (let u = 0; u < mask.length; u++)
-    if (mask[u] && (!changed || changed[u])) rows.push([u, source.index.unitId(unit, u)])
+    if (mask[u] && (!changed || changed[u])) rows.add([...owner, u, source.index.unitId(unit, u)])
+  const sizes = answer.series.map(({ at, size }) => [...owner, postgresOfIso(at), size])
   return {
     answer,
     replacements: [
-      { table: segmentMembers, units: numbersOf(changed), rows },
-      {
-        table: segmentSizes,
-        units: 'all',
-        rows: answer.series.map(({ at, size }) => [postgresOfIso(at), size]),
-      },
+      { table: segmentMembers, units: numbersOf(changed), rows: rows.finish() },
+      { table: segmentSizes, units: 'all', rows: copyText(sizes) },
     ],
   }
 }

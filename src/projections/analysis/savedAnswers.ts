@@ -26,7 +26,14 @@ export function createSavedAnswers(
   answer(question: Extract<Question, { ask: 'saved' }>): Promise<Reply>
   close(): Promise<void>
 } {
-  const pool = new pg.Pool({ connectionString, max: 2, application_name: 'gangway: saved answers' })
+  const pool = new pg.Pool({
+    connectionString,
+    max: 2,
+    application_name: 'gangway: saved answers',
+    keepAlive: true,
+    connectionTimeoutMillis: 5000,
+    query_timeout: 10_000,
+  })
   pool.on('error', () => {})
 
   const row = async (tenant: string, kind: string, key: string): Promise<SavedRow | undefined> => {

@@ -1,4 +1,5 @@
 import type { Training } from '../../analysis/insight/training.ts'
+import type { Envelope } from '../../analysis/plan/envelope.ts'
 import type { Position } from '../../domain/position.ts'
 import type { Analysis, AnalysisReply } from './analysisIndex.ts'
 
@@ -10,10 +11,6 @@ export const trainOnFlowOf =
   async (tenant: string, flowId: string, after: Position | undefined) => {
     const reply = await analysis.query(tenant, 'training', { flowId }, after)
     if (reply.is !== 'answer') return { is: 'refused' as const, why: reply as NoAnswer }
-    const { training, asOf, asOfPosition } = JSON.parse(reply.json) as {
-      training: Training
-      asOf: string
-      asOfPosition: string
-    }
-    return { is: 'trained' as const, training, asOf, asOfPosition }
+    const { training, ...about } = JSON.parse(reply.json) as { readonly training: Training } & Envelope
+    return { is: 'trained' as const, training, about }
   }
