@@ -11,9 +11,7 @@ const steps = Type.Array(Type.String())
 
 const migratedSession = object({
   sessionId: Type.String(),
-  outcome: Type.Union(
-    (['moved', 'not_in_flight', 'other_version'] as const).map((outcome) => Type.Literal(outcome)),
-  ),
+  outcome: Type.Enum(['moved', 'not_in_flight', 'other_version']),
   progress: object({ before: percent, after: percent }),
   currentStep: object({ before: currentStep, after: currentStep }),
   left: steps,
