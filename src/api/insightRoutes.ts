@@ -74,7 +74,7 @@ export function insightRoutes(deps: InsightDependencies): FastifyPluginAsyncType
         const outcome = await modelOf(tenant, flowId, after)
         if (outcome.is === 'refused') throw analysisProblem(outcome.why, flowId)
         if (outcome.is === 'unknown')
-          return { sessionId, flowId, unknown: outcome.reason, finished: outcome.finished }
+          return { sessionId, flowId, unknown: outcome.reason, finished: outcome.finished, ...outcome.about }
         const { model } = outcome
         const body = {
           flowId,

@@ -120,6 +120,7 @@ export const prediction = Type.Union([
     flowId: Type.String(),
     unknown: Type.String({ description: 'Why nothing is predicted' }),
     finished: Type.Integer({ description: 'Sessions of the flow that were completed or abandoned' }),
+    ...about,
   }),
 ])
 

@@ -1,4 +1,5 @@
 import type { Training } from '../analysis/insight/training.ts'
+import type { Envelope } from '../analysis/plan/envelope.ts'
 import { derivedId } from '../domain/ids.ts'
 import { type ModelState, modelDecider, type RecordModel } from '../domain/model.ts'
 import type { ModelEvent, TrainedModel } from '../domain/modelEvents.ts'
@@ -20,15 +21,19 @@ export type TrainOnFlow<Refused> = (
   | {
       readonly is: 'trained'
       readonly training: Training
-      readonly asOf: string
-      readonly asOfPosition: string
+      readonly about: Envelope
     }
   | { readonly is: 'refused'; readonly why: Refused }
 >
 
 export type ModelOutcome<Refused> =
   | { readonly is: 'model'; readonly model: TrainedModel; readonly recorded: boolean }
-  | { readonly is: 'unknown'; readonly reason: string; readonly finished: number }
+  | {
+      readonly is: 'unknown'
+      readonly reason: string
+      readonly finished: number
+      readonly about: Envelope
+    }
   | { readonly is: 'refused'; readonly why: Refused }
 
 /** The models of flows: read, and trained anew. */
@@ -53,9 +58,10 @@ export function createModels<Refused>(deps: {
     const before = (await latest(tenant, flowId))?.version ?? 0
     const outcome = await deps.train(tenant, flowId, after)
     if (outcome.is === 'refused') return outcome
-    const { training, asOf, asOfPosition } = outcome
+    const { training, about } = outcome
+    const { asOf, asOfPosition } = about
     const { finished } = training
-    if ('unknown' in training) return { is: 'unknown', reason: training.unknown, finished }
+    if ('unknown' in training) return { is: 'unknown', reason: training.unknown, finished, about }
     const model = { flowId, asOf, asOfPosition, ...training } as Omit<TrainedModel, 'version'>
     const commandId = derivedId('model', tenant, flowId, asOfPosition)
     const recorded = await handle(

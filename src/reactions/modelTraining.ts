@@ -13,8 +13,8 @@ export interface ModelTrainingOptions {
 
 /** Flows with fewer ended sessions have no model. */
 const FEWEST = 200
-/** A model is fitted anew when a flow has this share more ended sessions than it was trained on. */
-const GROWTH = 1.1
+/** A model is fitted anew when a flow has one in so many more ended sessions than it was trained on. */
+const GROWTH = 10
 
 /** Fits the models of flows anew as their sessions end. A look answers how many versions were recorded. */
 export function startModelTraining(options: ModelTrainingOptions): LeasedSchedule {
@@ -30,7 +30,7 @@ export function startModelTraining(options: ModelTrainingOptions): LeasedSchedul
       for (const { tenant, flow_id, ended } of flows) {
         if (!(await mine())) break
         const latest = await models.latest(tenant, flow_id)
-        if (latest && ended < latest.finished * GROWTH) continue
+        if (latest && (ended - latest.finished) * GROWTH < latest.finished) continue
         const outcome = await models.train(tenant, flow_id)
         if (outcome.is === 'model' && outcome.recorded) trained += 1
       }

@@ -11,7 +11,7 @@ import { abandonsWithin, completes, landmarksOf } from './landmarks.ts'
 /** Below this many sessions that were completed or abandoned there is no model. */
 export const FEWEST_FINISHED = 200
 /** Of more sessions than this the latest are taken. */
-const MOST_SESSIONS = 10_000
+const MOST_SESSIONS = 5_000
 /** On standardised features: keeps coefficients finite where a feature separates the outcomes. */
 const L2 = 1
 
