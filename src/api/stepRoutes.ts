@@ -1,18 +1,36 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type from 'typebox'
-import { flowUnknown } from '../commands/sessions.ts'
+import { flowUnknown, sessionUnknown } from '../commands/sessions.ts'
 import { refuse } from '../domain/decider.ts'
 import type { CompiledFlow, CompiledStep } from '../domain/flow.ts'
 import { stepDefinitionSchema } from '../domain/flowDefinition.ts'
 import { validateAnswer } from '../domain/validateAnswer.ts'
+import type { Caller } from './auth.ts'
 import { querySchema } from './describe.ts'
 import { hostileParts } from './hostileText.ts'
 import { inputFaults, ProblemError, problem, problemOfRefusal } from './problem.ts'
+import { reachOf } from './roles.ts'
 import * as schemas from './schemas.ts'
 import type { SessionDependencies } from './sessionDependencies.ts'
+import { mayKnow } from './sessionRoutes.ts'
 
 const params = Type.Object({ stepId: schemas.stepId })
-const ofFlow = { flowId: schemas.flowId, version: Type.Optional(schemas.version) }
+const ofFlow = {
+  flowId: schemas.flowId,
+  version: Type.Optional(schemas.version),
+  sessionId: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description: 'The step as this session of the flow has it: in its version, as its variants change it',
+    }),
+  ),
+}
+interface StepAsked {
+  readonly flowId: string
+  readonly version?: number
+  readonly sessionId?: string
+}
 
 const verdict = Type.Object({ valid: Type.Boolean(), errors: Type.Array(schemas.inputFault) })
 
@@ -23,25 +41,32 @@ const configuration = Type.Intersect([
 
 /** What a step asks for, and whether some data would do; nothing here records anything. */
 export function stepRoutes(deps: SessionDependencies): FastifyPluginAsyncTypebox {
-  const { flows, waitForLog } = deps
+  const { flows, sessions, waitForLog } = deps
   const config = { permission: 'steps.read' } as const
 
-  async function stepOf(tenant: string, flowId: string, version: number | undefined, stepId: string) {
-    const published = await flows.find(tenant, flowId, version)
+  async function flowAsked(caller: Caller, { flowId, version, sessionId }: StepAsked): Promise<CompiledFlow> {
+    if (sessionId !== undefined) {
+      const reach = reachOf(caller.roles, 'sessions.read') ?? 'own'
+      const session = await sessions.find(caller.tenant, sessionId, mayKnow({ reach, caller }))
+      const fits = version === undefined || version === session?.flow.version
+      if (session?.flow.id !== flowId || !fits) throw new ProblemError(problemOfRefusal(sessionUnknown))
+      return session.flow
+    }
+    const published = await flows.find(caller.tenant, flowId, version)
     if (!published) throw new ProblemError(problemOfRefusal(flowUnknown(flowId)))
-    const { flow } = published
+    return published.flow
+  }
+
+  async function stepOf(caller: Caller, asked: StepAsked, stepId: string) {
+    const flow = await flowAsked(caller, asked)
     const step = flow.stepById.get(stepId)
     if (!step) throw new ProblemError(problemOfRefusal(stepUnknown(flow, stepId)))
     return { flow, step }
   }
 
-  async function validate(
-    tenant: string,
-    stepId: string,
-    { flowId, version, data }: { flowId: string; version?: number; data: unknown },
-  ) {
-    const { step } = await stepOf(tenant, flowId, version, stepId)
-    const errors = validateAnswer(step, data)
+  async function validate(caller: Caller, stepId: string, asked: StepAsked & { readonly data: unknown }) {
+    const { step } = await stepOf(caller, asked, stepId)
+    const errors = validateAnswer(step, asked.data)
     return { valid: errors.length === 0, errors }
   }
 
@@ -58,7 +83,7 @@ export function stepRoutes(deps: SessionDependencies): FastifyPluginAsyncTypebox
       },
       async ({ caller, params, query }) => {
         await waitForLog(query.after)
-        const { flow, step } = await stepOf(caller.tenant, query.flowId, query.version, params.stepId)
+        const { flow, step } = await stepOf(caller, query, params.stepId)
         return stepConfiguration(flow, step)
       },
     )
@@ -77,7 +102,7 @@ export function stepRoutes(deps: SessionDependencies): FastifyPluginAsyncTypebox
       },
       async ({ caller, params, query, body }) => {
         await waitForLog(query.after)
-        return validate(caller.tenant, params.stepId, body)
+        return validate(caller, params.stepId, body)
       },
     )
 
@@ -97,7 +122,7 @@ export function stepRoutes(deps: SessionDependencies): FastifyPluginAsyncTypebox
       },
       async ({ caller, params, query }) => {
         await waitForLog(query.after)
-        return validate(caller.tenant, params.stepId, { ...query, data: parse(query.data) })
+        return validate(caller, params.stepId, { ...query, data: parse(query.data) })
       },
     )
   }

@@ -74,6 +74,11 @@ describe('a session of a flow with a running experiment', () => {
       ['name', 'available'],
       ['survey', 'hidden'],
     ])
+    const about = `/onboarding/step/name/configuration?flowId=signup`
+    expect((await member.get(about)).body.schema).toEqual(steps[0]!.schema)
+    expect((await member.get(`${about}&sessionId=${session.id}`)).body.schema).toBe(true)
+    const pat = await service.as('acme', 'pat', 'participant')
+    expect((await pat.get(`${about}&sessionId=${session.id}`)).status).toBe(404)
     // The schema that asks for a name is overridden too, and one step is all there is.
     const submitted = await member.put(`/onboarding/step/${session.id}/name`, { data: {} })
     expect([submitted.status, submitted.body.progress]).toEqual([200, 100])

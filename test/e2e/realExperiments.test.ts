@@ -85,7 +85,6 @@ describe.skipIf(sharedMissing)(`real experiments over HTTP${needsSharedData}`, {
       expect(Object.values(results.srm.observed)).toEqual(counts)
       close(results.srm, { chiSquared: chi2, df, p })
       expect(results.srm.verdict).toBe('ok')
-      if (process.env.GANGWAY_TIMES) console.log('cookie_cats ms', results.computeMs)
     })
 
     test.each(['retention_1', 'retention_7', 'retention_1_and_7'])('%s', (key) => {
@@ -169,14 +168,14 @@ describe.skipIf(sharedMissing)(`real experiments over HTTP${needsSharedData}`, {
         ['spend', 'sum'],
       ] as const) {
         await define({
-          key: 'one',
+          key: 'email',
           flowId: 'hillstrom',
           unit: 'session',
           variants: arms.map((key) => ({ key, weight: 1 })),
           metrics: [{ key, type, filter: { signal: key }, direction: 'increase', role: 'primary' }],
           correction,
         })
-        const variants = metricOf(await resultsOf('one', '0'), key).slice(1)
+        const variants = metricOf(await resultsOf('email', '0'), key).slice(1)
         const plain = variants.map(({ p }: Json) => p)
         const wanted = correction === 'none' ? plain : expected().metrics[key]._p_adjusted.holm
         closeList(
@@ -188,7 +187,7 @@ describe.skipIf(sharedMissing)(`real experiments over HTTP${needsSharedData}`, {
 
     test('visits of one channel alone', async () => {
       await define({
-        key: 'web',
+        key: 'email',
         flowId: 'hillstrom',
         unit: 'session',
         variants: arms.map((key) => ({ key, weight: 1 })),
@@ -202,7 +201,7 @@ describe.skipIf(sharedMissing)(`real experiments over HTTP${needsSharedData}`, {
           },
         ],
       })
-      const [control, ...treatments] = metricOf(await resultsOf('web', '0'), 'visit')
+      const [control, ...treatments] = metricOf(await resultsOf('email', '0'), 'visit')
       for (const treatment of treatments) {
         const wanted = expected().visit_by_channel.Web[treatment.variant]
         expect([control.sum, treatment.sum]).toEqual([wanted.control.x, wanted.treatment.x])
@@ -250,7 +249,6 @@ function closeList(got: readonly number[], wanted: readonly number[]) {
 function* cookieCats(): Generator<object> {
   for (const row of sharedCsv('cookie_cats.csv.gz')) {
     const session = row.userid
-    yield { session, attributes: {}, user: `player-${row.userid}`, at: BEGAN }
     yield { session, exposure: { experiment: 'gate', variant: row.version }, at: BEGAN }
     yield { session, signal: 'rounds', value: Number(row.sum_game_rounds), at: LATER }
     if (row.retention_1 === 'True') yield { session, signal: 'retention_1', at: LATER }
@@ -269,8 +267,7 @@ function* hillstrom(): Generator<object> {
       attributes: { history: Number(row.history), recency: Number(row.recency), channel },
       at: BEGAN,
     }
-    for (const experiment of ['email', 'one', 'web'])
-      yield { session, exposure: { experiment, variant: row.segment }, at: BEGAN }
+    yield { session, exposure: { experiment: 'email', variant: row.segment }, at: BEGAN }
     if (row.visit === '1') yield { session, signal: 'visit', at: LATER }
     if (row.conversion === '1') yield { session, signal: 'conversion', at: LATER }
     if (row.spend !== '0') yield { session, signal: 'spend', value: Number(row.spend), at: LATER }

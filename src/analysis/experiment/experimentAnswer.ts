@@ -135,7 +135,9 @@ const MOST_DAYS = 366
 
 /** The days (UTC) on which units were first exposed, in order, and which of them each unit's is. */
 function daysOf({ since }: ExposedUnits, warn: (message: string) => void) {
-  const all = [...new Set(Array.from(since, (at) => Math.floor(at / DAY_MS)))].sort((a, b) => a - b)
+  const seen = new Set<number>()
+  for (const at of since) seen.add(Math.floor(at / DAY_MS))
+  const all = [...seen].sort((a, b) => a - b)
   if (all.length > MOST_DAYS) warn(`the series begins at day ${all.length - MOST_DAYS + 1} of ${all.length}`)
   const days = all.slice(-MOST_DAYS)
   const places = new Map(days.map((day, place) => [day, place]))

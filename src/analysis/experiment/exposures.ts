@@ -134,11 +134,13 @@ function counted(
   stranger: number,
   kind: UnitKind,
 ): Omit<Exposures, 'strangers'> {
-  const kept = variant.flatMap((arm, unit) => (arm === stranger ? [] : [unit]))
+  const kept: number[] = []
   const renumbered = new Int32Array(variant.length).fill(-1)
-  for (const [to, unit] of kept.entries()) renumbered[unit] = to
-  for (const place of places)
-    for (let u = 0; u < place.length; u++) if (place[u]! >= 0) place[u] = renumbered[place[u]!]!
+  for (let unit = 0; unit < variant.length; unit++)
+    if (variant[unit] !== stranger) renumbered[unit] = kept.push(unit) - 1
+  if (kept.length < variant.length)
+    for (const place of places)
+      for (let u = 0; u < place.length; u++) if (place[u]! >= 0) place[u] = renumbered[place[u]!]!
   return {
     size: kept.length,
     variant: Int32Array.from(kept, (unit) => variant[unit]!),
