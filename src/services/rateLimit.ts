@@ -8,8 +8,10 @@ export interface RateLimiter {
 }
 
 const WINDOW_MS = 60_000
-/** Redis must answer within this, or the request goes on uncounted. */
+/** Redis must answer within this, or the request goes on uncounted, … */
 const PATIENCE_MS = 100
+/** … and so do all others for this long: they are not made to wait for one that is silent. */
+const TRUCE_MS = 1000
 
 /** Windows of a minute for each caller, in this process. */
 export function createLocalRateLimiter(perMinute: number, now: () => number = Date.now): RateLimiter {
@@ -49,22 +51,25 @@ export function createRedisRateLimiter(
     retryStrategy: (attempt) => Math.min(attempt * 100, 3000),
   })
   let isOut = false
+  let truceUntil = 0
   const noteOutage = (error: Error) => {
+    truceUntil = performance.now() + TRUCE_MS
     if (!isOut) logger.warn({ err: error }, 'Redis is out of reach: requests are not counted')
     isOut = true
   }
   redis.on('error', noteOutage)
-  redis.on('ready', () => {
+  const noteReturn = () => {
     if (isOut) logger.info('Redis is back: requests are counted again')
     isOut = false
-  })
+  }
   return {
     async take(caller) {
       const at = now()
       const key = `gangway:rate:${Math.floor(at / WINDOW_MS)}:${caller}`
-      if (redis.status !== 'ready') return undefined
+      if (redis.status !== 'ready' || performance.now() < truceUntil) return undefined
       try {
         const count = await redis.incr(key)
+        noteReturn()
         if (count === 1) await redis.pexpire(key, 2 * WINDOW_MS)
         return count > perMinute ? secondsLeft(at) : undefined
       } catch (error) {
