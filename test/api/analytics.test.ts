@@ -394,3 +394,27 @@ test('while a history pours in, queries are answered, and never see less than be
     expect(b).toBeLessThanOrEqual(a!)
   }
 })
+
+test('the document describes queries in full, with every reference at its end', async () => {
+  const { body } = await analyst.get('/docs/json')
+  const { post } = body.paths['/analytics/funnels/query']
+  expect(post.tags).toEqual(['analytics'])
+  const name = post.requestBody.content['application/json'].schema.$ref.split('/').at(-1)
+  expect(Object.keys(body.components.schemas[name].properties)).toEqual(
+    expect.arrayContaining([
+      'steps',
+      'order',
+      'entry',
+      'window',
+      'ties',
+      'exclusions',
+      'breakdown',
+      'unit',
+      'asOf',
+    ]),
+  )
+  const references = JSON.stringify(body).matchAll(/"\$ref":"#\/components\/schemas\/([^"]*)"/g)
+  for (const [, target] of references) expect(body.components.schemas).toHaveProperty([target!])
+  for (const path of ['/analytics/segments/{key}', '/analytics/definitions', '/analytics/retentions/{key}'])
+    expect(body.paths).toHaveProperty([path])
+})

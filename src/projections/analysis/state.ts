@@ -5,7 +5,7 @@ import type { DefinitionEvent, DefinitionKind } from '../../domain/definitionEve
 import type { RecordedEvent } from '../../domain/envelope.ts'
 import type { FlowEvent } from '../../domain/flowEvents.ts'
 import type { JsonObject } from '../../domain/json.ts'
-import { type Position, START } from '../../domain/position.ts'
+import { comparePositions, type Position, START } from '../../domain/position.ts'
 import { parseStreamName } from '../../domain/stream.ts'
 
 /** The categories of streams that the index takes in. */
@@ -59,7 +59,9 @@ export class AnalysisState {
   events = 0
   #lastFlow: FlowIndex | undefined
 
+  /** Takes in the next event; one that was taken in before is passed over. */
   apply(event: RecordedEvent): void {
+    if (this.last && comparePositions(event.position, this.last.position) <= 0) return
     const name = parseStreamName(event.stream)
     if (!name) return
     this.beforeLast = this.last?.position ?? START
