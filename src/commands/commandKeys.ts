@@ -12,9 +12,14 @@ export interface KeyUse {
   readonly at: string
 }
 
+export interface Unchanged {
+  readonly revision: number
+  readonly position: Position
+}
+
 export interface KeyHolder extends KeyUse {
   /** Set where the command was accepted and changed nothing, which leaves no trace in the log. */
-  readonly unchanged?: { readonly revision: number; readonly position: Position }
+  readonly unchanged?: Unchanged
   /** Seconds since it was taken. */
   readonly age: number
 }
@@ -30,8 +35,11 @@ export interface CommandKeys {
   takeOver(holder: KeyHolder, use: KeyUse): Promise<boolean>
   /** Nothing was recorded: the key is free again. */
   release(use: KeyUse): Promise<void>
-  /** Remembers the outcome of a command that was accepted and changed nothing. */
-  keepUnchanged(use: KeyUse, outcome: { revision: number; position: Position }): Promise<void>
+  /**
+   * Remembers, durably, the outcome of a command that was accepted and changed nothing. Answers the outcome that is kept: that of
+   * another attempt where one was faster.
+   */
+  keepUnchanged(use: KeyUse, outcome: Unchanged): Promise<Unchanged>
   close(): Promise<void>
 }
 
@@ -66,6 +74,9 @@ export async function createCommandKeys(options: {
     connectionString: options.connectionString,
     max: 3,
     connectionTimeoutMillis: 5000,
+    // Whoever waits for a key on a connection that fell silent would wait for ever, and everybody behind it.
+    query_timeout: 5000,
+    keepAlive: true,
     application_name: 'gangway command keys',
     ...(options.relaxed ? { options: '-c synchronous_commit=off' } : {}),
   })
@@ -91,11 +102,19 @@ export async function createCommandKeys(options: {
       )
     },
     async keepUnchanged(use, { revision, position }) {
-      await pool.query(
-        `update log.command_keys set unchanged_revision = $4, unchanged_position = $5
-          where tenant = $1 and key = $2 and hash = $3`,
-        [use.tenant, use.key, use.hash, revision, position],
+      // Nothing in the log comes after it that would make it durable. Another attempt may have released the key meanwhile.
+      const { rows } = await pool.query<Unchanged>(
+        `with durable as (select set_config('synchronous_commit', 'on', true))
+         insert into log.command_keys as k (tenant, key, stream, hash, at, unchanged_revision, unchanged_position)
+         select $1, $2, $3, $4, $5, $6::int, $7::bigint from durable
+         on conflict (tenant, key) do update
+            set unchanged_revision = coalesce(k.unchanged_revision, excluded.unchanged_revision),
+                unchanged_position = coalesce(k.unchanged_position, excluded.unchanged_position)
+            where k.hash = excluded.hash
+         returning unchanged_revision as revision, unchanged_position::text as position`,
+        [use.tenant, use.key, use.stream, use.hash, use.at, revision, position],
       )
+      return rows[0] ?? { revision, position }
     },
     close: () => pool.end(),
   }

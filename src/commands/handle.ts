@@ -117,7 +117,7 @@ export function createHandle(deps: HandleDependencies): Handle {
     admit?: (state: S) => Refusal | undefined,
   ): Promise<Outcome<S, E>> {
     const stream = streamName(aggregate.category, context.tenant, id)
-    const task: Task<S, C> = { context, command, admit, mayBeRepeat: false, type: aggregate.category }
+    const task: Task<S, C> = { context, command, admit, type: aggregate.category }
     const outcome = context.keyed
       ? await withKey(context, stream, (seen) => enqueue(aggregate, stream, Object.assign(task, seen)))
       : await enqueue<S, C, E>(aggregate, stream, task)

@@ -11,8 +11,6 @@ export interface Task<S, C> {
   readonly context: CommandContext
   readonly command: MakeCommand<S, C>
   readonly admit?: ((state: S) => Refusal | undefined) | undefined
-  /** Its key was seen before, perhaps on another node that is just recording it. */
-  readonly mayBeRepeat: boolean
   /** It was accepted before and changed nothing. */
   readonly unchanged?: { readonly revision: number; readonly position: Position } | undefined
   /** Type of the command, once it is made; for metrics. */

@@ -7,8 +7,6 @@ const LEFT_BEHIND_SECONDS = 30
 
 /** What is known of a command once its key is taken. */
 interface KeySeen {
-  /** The key was seen before: its command may be recorded, or just being recorded elsewhere. */
-  readonly mayBeRepeat: boolean
   readonly unchanged?: KeyHolder['unchanged']
   readonly context: CommandContext
 }
@@ -29,12 +27,12 @@ export function createKeyedCommands(store: EventStore, keys: CommandKeys) {
     return oneAtATime(`${tenant.length}:${tenant}${key}`, async () => {
       const holder = await take(store, keys, use)
       if (holder === 'reused') return { kind: 'key_reused' }
-      const outcome = await run(
-        holder === 'taken' ? { mayBeRepeat: false, context } : seenBefore(holder, context),
-      )
-      if (outcome.kind === 'accepted' && outcome.events.length === 0 && !outcome.replayed)
-        await keys.keepUnchanged(use, outcome)
-      else if (leftNoTrace(outcome)) await keys.release(use)
+      const outcome = await run(holder === 'taken' ? { context } : seenBefore(holder, context))
+      if (outcome.kind === 'accepted' && outcome.events.length === 0 && !outcome.replayed) {
+        const unchanged = await keys.keepUnchanged(use, outcome)
+        // Another attempt, on another node, was faster: its answer is the first.
+        if (unchanged.revision !== outcome.revision) return run({ context, unchanged })
+      } else if (leftNoTrace(outcome)) await keys.release(use)
       return outcome
     })
   }
@@ -44,7 +42,7 @@ export function createKeyedCommands(store: EventStore, keys: CommandKeys) {
 function seenBefore(holder: KeyHolder, context: CommandContext): KeySeen {
   const { unchanged, age, at } = holder
   const since = age < LEFT_BEHIND_SECONDS ? { ...context, occurredAt: at } : context
-  return { mayBeRepeat: true, unchanged, context: since }
+  return { unchanged, context: since }
 }
 
 async function take(

@@ -152,8 +152,10 @@ class StreamQueue<S, C, E extends DomainEvent<string, unknown>> {
 
     let positions: readonly string[] = []
     const recorded = verdicts.filter(({ verdict }) => verdict.kind === 'recorded')
-    // The same ids at the same revision count as appended, also when another node was first and decided them a moment earlier.
-    if (recorded.length > 1 || recorded.some(({ job }) => job.task.mayBeRepeat)) {
+    // The same ids at the same revision count as appended, also when another node was first and decided them a moment earlier:
+    // a repeat can overtake the first attempt, which then knows nothing of having one.
+    const mayBeOthers = !result.fresh && recorded.some(({ job }) => job.task.context.keyed)
+    if (recorded.length > 1 || mayBeOthers) {
       const stored = await this.readBack(before.revision + 1, encoded.length)
       if (stored.at(-1)?.metadata.chain !== after.chain) {
         cache.forget(this.stream)

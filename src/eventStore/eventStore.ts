@@ -58,6 +58,8 @@ export type AppendResult =
       /** Revision and position of the last event of this append. */
       readonly revision: number
       readonly position: Position
+      /** Known to have been written by this call. Without it, another writer may have been there first with the same ids. */
+      readonly fresh?: true
     }
   | { readonly ok: false; readonly actual: ExpectedRevision }
 

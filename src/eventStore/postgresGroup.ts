@@ -130,7 +130,7 @@ export function verdicts<A extends PendingAppend>(group: Group<A>, answer: Group
       }
       revision += append.events.length
       position += append.events.length
-      found.set(append, { ok: true, revision, position: String(position) })
+      found.set(append, { ok: true, revision, position: String(position), fresh: true })
     }
   })
   for (const append of group.late) found.set(append, { ok: undefined, actual: after.get(append.stream)! })

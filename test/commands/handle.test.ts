@@ -7,6 +7,7 @@ import { planFlow } from '../../src/domain/flow.ts'
 import type { SessionCommand } from '../../src/domain/sessionCommands.ts'
 import type { SessionEvent } from '../../src/domain/sessionEvents.ts'
 import type { SessionState } from '../../src/domain/sessionState.ts'
+import { chainOf } from '../../src/eventStore/chain.ts'
 import { type EventStore, EventStoreUnavailable } from '../../src/eventStore/eventStore.ts'
 import { createPostgresEventStore } from '../../src/eventStore/postgres.ts'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
@@ -345,6 +346,58 @@ describe('a repeat under the same key', () => {
     expect(answer.state).toEqual(second.state)
     expect((await types(id)).filter((type) => type === 'StepCompleted')).toHaveLength(1)
   })
+})
+
+test('of two attempts at a command that changes nothing, the first to be kept is the answer of both', async () => {
+  const { connectionString } = database
+  const keys = nodes[0]!.keys
+  const use = { tenant: 'acme', key: 'kept-once', stream: 's', hash: 'h', at: new Date().toISOString() }
+  await keys.take(use)
+  expect(await keys.keepUnchanged(use, { revision: 3, position: '30' })).toEqual({
+    revision: 3,
+    position: '30',
+  })
+  const other = await createCommandKeys({ connectionString, relaxed: true })
+  expect(await other.keepUnchanged(use, { revision: 5, position: '50' })).toEqual({
+    revision: 3,
+    position: '30',
+  })
+  expect(await other.take(use)).toMatchObject({ unchanged: { revision: 3, position: '30' } })
+  await other.close()
+})
+
+test('a repeat that overtakes the first attempt is known to it: what is recorded next still hangs together', async () => {
+  const [first, second] = nodes
+  for (let round = 0; round < 10; round++) {
+    const id = await started()
+    await first!.handle.load(sessionAggregate, 'acme', id)
+    const stream = `session-acme_${id}`
+    // The repeat decides and records between the first attempt's decision and its append.
+    const overtaken: EventStore = Object.assign(Object.create(first!.store), {
+      append: async (...given: Parameters<EventStore['append']>) => {
+        if (given[1][0]!.metadata.commandId === `overtaken-${round}`)
+          await second!.handle(
+            sessionAggregate,
+            id,
+            context({ key: `overtaken-${round}`, correlationId: randomUUID() }),
+            track(1),
+          )
+        return first!.store.append(...given)
+      },
+    })
+    const slow = createHandle({ store: overtaken, commandKeys: first!.keys })
+    await slow(
+      sessionAggregate,
+      id,
+      context({ key: `overtaken-${round}`, correlationId: randomUUID() }),
+      track(1),
+    )
+    await slow(sessionAggregate, id, context({ key: `next-${round}` }), track(2))
+    const events = await Array.fromAsync(store.read(stream))
+    expect(events).toHaveLength(3)
+    for (const [index, event] of events.entries())
+      expect(event.metadata.chain).toBe(chainOf(events[index - 1]?.metadata.chain, event))
+  }
 })
 
 describe('the same key for other content', () => {

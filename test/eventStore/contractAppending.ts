@@ -12,7 +12,7 @@ export function appending(nodes: Nodes): void {
       const stream = newStream()
       const first = await nodes.store.append(stream, signals(stream, 3), 'no_stream')
       const stored = await collect(nodes.store.read(stream))
-      expect(first).toEqual({ ok: true, revision: 2, position: stored[2]!.position })
+      expect(first).toMatchObject({ ok: true, revision: 2, position: stored[2]!.position })
       const second = await nodes.store.append(stream, signals(stream, 1), 2)
       expect(second).toMatchObject({ ok: true, revision: 3 })
       expect(comparePositions(position(second), position(first))).toBeGreaterThan(0)
@@ -44,9 +44,9 @@ export function appending(nodes: Nodes): void {
         await nodes.store.append(stream, more, 1),
       ]
       await nodes.store.append(stream, signals(stream, 1), 4)
-      expect(await nodes.store.append(stream, first, 'no_stream')).toEqual(outcomes[0])
-      expect(await nodes.store.append(stream, more, 1)).toEqual(outcomes[1])
-      expect(await nodes.other.append(stream, more, 1)).toEqual(outcomes[1])
+      expect(outcomes[0]).toMatchObject(await nodes.store.append(stream, first, 'no_stream'))
+      expect(outcomes[1]).toMatchObject(await nodes.store.append(stream, more, 1))
+      expect(outcomes[1]).toMatchObject(await nodes.other.append(stream, more, 1))
       expect(await collect(nodes.store.read(stream))).toHaveLength(6)
     })
 
@@ -84,7 +84,9 @@ export function appending(nodes: Nodes): void {
           node.append(stream, written, 'no_stream'),
         ),
       )
-      expect(new Set(outcomes.map((outcome) => JSON.stringify(outcome)))).toHaveLength(1)
+      expect(
+        new Set(outcomes.map((outcome) => JSON.stringify({ ...outcome, fresh: undefined }))),
+      ).toHaveLength(1)
       expect(outcomes[0]).toMatchObject({ ok: true, revision: 1 })
       expect(ids(await collect(nodes.store.read(stream)))).toEqual(ids(written))
     })
@@ -177,7 +179,7 @@ export function appending(nodes: Nodes): void {
         { ok: true, revision: 4 },
         {},
       ])
-      expect(verdicts[3]).toEqual(first)
+      expect(first).toMatchObject(verdicts[3]!)
       for (const [index, stream] of [
         [0, fresh],
         [2, known],
@@ -195,7 +197,7 @@ export function appending(nodes: Nodes): void {
       expect(verdicts.map((verdict) => verdict.ok && verdict.revision)).toEqual(
         appends.map(({ events }) => events.length - 1),
       )
-      expect(await nodes.store.appendMany(appends)).toEqual(verdicts)
+      expect(verdicts).toMatchObject(await nodes.store.appendMany(appends))
       const written = new Set(appends.map(({ stream }) => stream))
       const stored = (await readAllOf(nodes.store, { from: start })).filter(({ stream }) =>
         written.has(stream),
