@@ -66,7 +66,7 @@ export function isDatabaseOutage(error: Error): boolean {
     return /^(08...|53...|57P0.|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOENT|EHOSTUNREACH|ENOTFOUND)$/.test(
       code,
     )
-  return /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection)/.test(
+  return /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered a connection)/.test(
     message,
   )
 }

@@ -36,7 +36,7 @@ export async function createPostgresEventStore(options: PostgresEventStoreOption
   pool.on('error', onTrouble)
   const untilDeadline = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
-      return await retrying(Date.now() + deadline, work, closed.signal)
+      return await retrying(performance.now() + deadline, work, closed.signal)
     } catch (error) {
       if (!isPassing(error) && !closed.signal.aborted) throw error
       throw new EventStoreUnavailable('The log cannot be read', { cause: error })

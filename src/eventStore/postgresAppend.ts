@@ -59,7 +59,7 @@ export function createAppender(options: AppenderOptions): Appender {
 
   // Nothing is lost by failing an append here: it may still be written, and a repeat with the same ids will tell.
   const sweep = setInterval(() => {
-    const now = Date.now()
+    const now = performance.now()
     let expired = false
     for (const append of unsettled) {
       if (append.expires > now) break
@@ -166,7 +166,7 @@ export function createAppender(options: AppenderOptions): Appender {
         checkSize(prepared.bytes)
         const waiting: Waiting = {
           ...prepared,
-          expires: Date.now() + options.deadline,
+          expires: performance.now() + options.deadline,
           settled: false,
           settle(result) {
             waiting.settled = true

@@ -32,7 +32,7 @@ export function backoff(attempt: number): number {
   return Math.min(25 * 2 ** attempt, 1000) * (0.5 + Math.random() / 2)
 }
 
-/** Asks again while the database is to blame and the deadline (ms since epoch) has not passed; then throws the last error. */
+/** Asks again while the database is to blame and the deadline (of `performance.now()`, which no change of the clock moves) has not passed; then throws the last error. */
 export async function retrying<T>(
   deadline: number,
   work: () => Promise<T>,
@@ -43,7 +43,7 @@ export async function retrying<T>(
       return await work()
     } catch (error) {
       const wait = backoff(attempt)
-      if (!isPassing(error) || Date.now() + wait > deadline || signal?.aborted) throw error
+      if (!isPassing(error) || performance.now() + wait > deadline || signal?.aborted) throw error
       await delay(wait, undefined, signal ? { signal } : {}).catch(() => {})
     }
   }

@@ -9,17 +9,23 @@ export interface Connections {
   readonly control: pg.Client
   /** Aborts when one of them is lost. */
   readonly lost: AbortSignal
+  /** Gives all of them up: what is under way on them fails. */
+  lose(): void
   close(): Promise<void>
 }
 
+const CONTROL_PATIENCE_MS = 5000
+
 export async function connect(connectionString: string, who: string): Promise<Connections> {
   const lost = new AbortController()
-  const open = async () => {
+  /** `patience`: milliseconds after which a call has failed, the connection being dead without a word. */
+  const open = async (patience?: number) => {
     const client = new pg.Client({
       connectionString,
       application_name: `gangway: ${who}`,
       keepAlive: true,
       connectionTimeoutMillis: 5000,
+      ...(patience !== undefined && { query_timeout: patience }),
     })
     client.on('error', () => lost.abort())
     client.on('end', () => lost.abort())
@@ -27,7 +33,7 @@ export async function connect(connectionString: string, who: string): Promise<Co
     await prepareClient(client)
     return client
   }
-  const opened = await Promise.allSettled([open(), open(), open()])
+  const opened = await Promise.allSettled([open(), open(), open(CONTROL_PATIENCE_MS)])
   const clients = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   const close = async () => {
     await Promise.all(clients.map((client) => client.end().catch(() => {})))
@@ -38,5 +44,9 @@ export async function connect(connectionString: string, who: string): Promise<Co
     throw failed.reason
   }
   const [writer, reader, control] = clients as [pg.Client, pg.Client, pg.Client]
-  return { writer, reader, control, lost: lost.signal, close }
+  const lose = () => {
+    lost.abort()
+    for (const client of clients) client.connection.stream.destroy()
+  }
+  return { writer, reader, control, lost: lost.signal, lose, close }
 }

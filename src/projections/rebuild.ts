@@ -57,7 +57,11 @@ export async function rebuild(options: RebuildOptions): Promise<RebuildReport> {
     const lease = await takeLease(connections.control, `rebuild ${family.name}`, randomUUID())
     if (!lease) throw new RebuildUnderWay(`${family.name} is being rebuilt already`)
     const renewing = setInterval(
-      () => holdLease(connections.control, lease).catch(() => over.abort()),
+      () =>
+        holdLease(connections.control, lease).catch(() => {
+          over.abort()
+          connections.lose()
+        }),
       RENEW_MS,
     )
     try {

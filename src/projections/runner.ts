@@ -3,10 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Position } from '../domain/position.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
-import { createReadSchema, type Generation, generations, Superseded } from './checkpoint.ts'
+import { createReadSchema, type Generation, generations } from './checkpoint.ts'
 import { type Connections, connect } from './connections.ts'
 import { type Family, familiesOf, familyNamed } from './family.ts'
-import { holdLease, type Lease, releaseLease, takeLease } from './lease.ts'
+import { holdLease, type Lease, releaseLease, Superseded, takeLease } from './lease.ts'
 import { type ProjectOptions, project, type Target } from './project.ts'
 import type { AnyProjection } from './projection.ts'
 import { rebuild } from './rebuild.ts'
@@ -61,6 +61,8 @@ export function createProjectionRunner(options: ProjectionRunnerOptions): Projec
     max: 2,
     application_name: 'gangway: read models',
     keepAlive: true,
+    connectionTimeoutMillis: 5000,
+    query_timeout: 10_000,
   })
   pool.on('error', () => {})
   let active = false
@@ -125,6 +127,8 @@ export function createProjectionRunner(options: ProjectionRunnerOptions): Projec
         .catch((error) => {
           failure = error
           over.abort()
+          // A call on a connection that fell silent would never come back.
+          connections.lose()
         })
     }, RENEW_MS)
     let renewed: Promise<unknown> = Promise.resolve()
