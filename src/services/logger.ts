@@ -46,11 +46,15 @@ export function createLogger(level: LogLevel, destination?: DestinationStream): 
 
 /** An error as it is written: without what libraries attach to it, which may be a query's values or a row. */
 function withoutSecrets(error: Error & { code?: unknown }): object {
+  // Text from another thread, or whatever else was thrown: writing it down must not be what ends the process.
+  if (!(error instanceof Error)) return { type: typeof error, message: withoutPasswords(String(error)) }
   return {
     type: error.name,
-    message: error.message.replaceAll(/\/\/[^\s/@]*@/g, '//[redacted]@'),
-    stack: error.stack?.replaceAll(/\/\/[^\s/@]*@/g, '//[redacted]@'),
+    message: withoutPasswords(error.message),
+    stack: error.stack && withoutPasswords(error.stack),
     ...(error.code === undefined ? {} : { code: error.code }),
     ...(error.cause instanceof Error ? { cause: withoutSecrets(error.cause) } : {}),
   }
 }
+
+const withoutPasswords = (text: string) => text.replaceAll(/\/\/[^\s/@]*@/g, '//[redacted]@')

@@ -51,3 +51,13 @@ test('an error is written without passwords and without what its library hangs o
   expect(text).not.toContain('s3cret')
   expect(lines[0].err).toMatchObject({ type: 'Error', code: '08006', cause: { type: 'Error' } })
 })
+
+test('what is no error is written down too, and ends nothing', () => {
+  const { lines } = logged((logger) => {
+    logger.warn({ err: 'error: no way to postgres://root:s3cret@db/x' }, 'from a thread')
+    logger.warn({ err: { code: 7 } }, 'an object')
+    logger.warn({ err: undefined }, 'nothing')
+  })
+  expect(lines[0].err).toEqual({ type: 'string', message: 'error: no way to postgres://[redacted]@db/x' })
+  expect(lines).toHaveLength(3)
+})
