@@ -10,11 +10,12 @@ import {
   outsideFaults,
 } from '../commands/experiments.ts'
 import type { Loaded, Outcome } from '../commands/handle.ts'
-import { flowUnknown } from '../commands/sessions.ts'
+import { createSessions, flowUnknown } from '../commands/sessions.ts'
 import type { Refusal } from '../domain/decider.ts'
 import type { ExperimentCommand, ExperimentState } from '../domain/experiment.ts'
 import { experimentDefinitionSchema } from '../domain/experimentDefinition.ts'
 import type { ExperimentEvent } from '../domain/experimentEvents.ts'
+import { derivedId } from '../domain/ids.ts'
 import { computeResults, keepResults, type Results } from '../projections/experimentResults.ts'
 import { listExperiments } from '../projections/experiments.ts'
 import { createLogWait, waitForReadModel } from './after.ts'
@@ -25,8 +26,9 @@ import { commandSchema, querySchema } from './describe.ts'
 import { measured, planPower } from './experimentPower.ts'
 import * as shapes from './experimentSchemas.ts'
 import { unitOf } from './experimentUnit.ts'
-import { inputFaults, ProblemError, problemOfRefusal } from './problem.ts'
+import { inputFaults, ProblemError, problem, problemOfRefusal } from './problem.ts'
 import * as schemas from './schemas.ts'
+import { mayKnow } from './sessionRoutes.ts'
 
 export interface ExperimentDependencies extends AnalysisDependencies {
   readonly experiments: Experiments
@@ -39,6 +41,7 @@ const MOST_TEXT = 400_000
 export function experimentRoutes(deps: ExperimentDependencies): FastifyPluginAsyncTypebox {
   const { handle, flows, store, pool, experiments, now } = deps
   const waitForLog = createLogWait(store)
+  const sessions = createSessions({ handle, flows })
 
   const found = async (tenant: string, key: string): Promise<Loaded<ExperimentState>> => {
     const loaded = await handle.load(experimentAggregate, tenant, key)
@@ -163,6 +166,56 @@ export function experimentRoutes(deps: ExperimentDependencies): FastifyPluginAsy
           const { variant, hash } = state.assigned!
           return { experiment: params.key, variant, inExperiment: variant !== null, hash }
         })
+      },
+    )
+
+    app.post(
+      '/experiments/:key/exposures',
+      {
+        config: { permission: 'sessions.act' },
+        schema: commandSchema('experiments', 'Record that a session was shown its variant', {
+          description:
+            'For what is shown outside of a flow’s steps: the variants of a flow are recorded where a session starts.',
+          params: shapes.experimentParams,
+          body: shapes.exposureBody,
+          of: shapes.assigned,
+        }),
+      },
+      async (request, reply) => {
+        const { caller, params, body } = request
+        const { state } = await found(caller.tenant, params.key)
+        const { unit, variants } = state.definition!
+        const { unitId, known } = await unitOf(deps, request, unit)
+        const context = commandContext(request, now())
+        const own = {
+          ...context,
+          commandId: derivedId('exposure', context.commandId, params.key),
+          keyed: false,
+          ifMatch: undefined,
+        }
+        const assigned = await experiments.assign(own, params.key, unitId, known)
+        if (assigned.kind !== 'accepted') return answer(request, reply, assigned, () => undefined)
+        const { variant, hash } = assigned.state.assigned!
+        const shown = variants.find(({ key }) => key === variant)
+        if (!shown) throw problem(409, 'not_in_experiment', 'The unit is outside the experiment.')
+        if (shown.overrides)
+          throw problem(
+            409,
+            'shown_at_start',
+            'This variant changes steps: sessions show it from their start.',
+          )
+        const outcome = await sessions.act(context, body.sessionId, mayKnow(request), (facts) => ({
+          ...facts,
+          type: 'RecordExposure',
+          experiment: params.key,
+          variant: shown.key,
+        }))
+        return answer(request, reply, outcome, () => ({
+          experiment: params.key,
+          variant,
+          inExperiment: variant !== null,
+          hash,
+        }))
       },
     )
 

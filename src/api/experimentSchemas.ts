@@ -33,6 +33,8 @@ export const assigned = Type.Object({
   hash: Type.Number({ minimum: 0, maximum: 1, description: 'By GrowthBook’s hash, version 2' }),
 })
 
+export const exposureBody = object({ sessionId: schemas.sessionId })
+
 export const stopBody = object({ reason: optional(schemas.name()) })
 
 export const experimentView = Type.Object({

@@ -75,7 +75,12 @@ export function overrideFaultsOn({ variants }: ExperimentDefinition, flow: FlowD
   )
 }
 
+/** Characters of one variant's overrides: every session that is shown it records them. */
+const MOST_TEXT = 32_000
+
 function faultsOf(overrides: Overrides, flow: FlowDefinition, at: string): InputFault[] {
+  if (JSON.stringify(overrides).length > MOST_TEXT)
+    return [{ pointer: at, detail: `The overrides of a variant have up to ${MOST_TEXT} characters.` }]
   const known = new Set(flow.steps.map(({ id }) => id))
   const unusable = Object.entries(overrides.steps).flatMap(([id, fields]): InputFault[] => {
     const pointer = `${at}/steps/${escaped(id)}`

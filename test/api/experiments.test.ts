@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { unitHash } from '../../src/domain/experimentAssignment.ts'
@@ -326,6 +327,43 @@ describe('results', () => {
     expect(kept.rows[0]).toMatchObject({ status: 'stopped', results: after })
   })
 
+  test('know of what was shown outside of a flow’s steps, once a session', async () => {
+    await running('banner', { targeting: 'attributes.plan == "pro"' })
+    const pro = await member.post('/onboarding/start', { flowId: FLOW, context: { plan: 'pro' } })
+    const free = await member.post('/onboarding/start', { flowId: FLOW, userId: 'free' })
+    const shown = await member.post('/experiments/banner/exposures', { sessionId: pro.body.id })
+    expect([shown.status, shown.body.inExperiment]).toEqual([200, true])
+    const again = await member.post('/experiments/banner/exposures', { sessionId: pro.body.id })
+    expect(again.headers.get('etag')).toBe(shown.headers.get('etag'))
+    const outside = await member.post('/experiments/banner/exposures', { sessionId: free.body.id })
+    expect([outside.status, outside.body.code]).toEqual([409, 'not_in_experiment'])
+    expect((await analyst.post('/experiments/banner/exposures', { sessionId: pro.body.id })).status).toBe(403)
+    const body = await results('banner', shown.headers.get('gangway-position')!)
+    expect(body).toMatchObject({ status: 'running', assigned: 1, exposed: 1 })
+  })
+
+  test('are never a fault of the service, whatever is defined', async () => {
+    const good = definition('fuzz', {
+      flowId: FLOW,
+      alpha: 0.05,
+      covariate: 'x',
+      targeting: 'true',
+      namespace: { key: 'n', from: 0, to: 1 },
+      variants: two.map((variant) => ({ ...variant, overrides: { steps: { a: { title: 'A' } } } })),
+      metrics: [
+        { ...metric, type: 'ratio', denominator: { any: true, where: 'properties.x > 1' }, window: 'P1D' },
+      ],
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 400 }), fc.jsonValue({ maxDepth: 3 }), async (at, value) => {
+        const { status } = await admin.post('/experiments', replaced(good, at, value))
+        expect(status).toBeLessThan(500)
+        expect((await analyst.get('/experiments/fuzz/results')).status).toBeLessThan(500)
+      }),
+      { numRuns: 120 },
+    )
+  })
+
   test('are planned for', async () => {
     const plan = await analyst.post('/experiments/power', { mean: 0.1, lift: 0.1, unitsPerDay: 1000 })
     expect(plan.status).toBe(200)
@@ -339,3 +377,20 @@ describe('results', () => {
       expect((await analyst.post('/experiments/power', body)).status).toBe(422)
   })
 })
+
+/** The value with its nth part, counted depth first, replaced. */
+function replaced(value: Json, at: number, by: unknown): unknown {
+  let left = at % parts(value)
+  const walk = (part: Json): unknown => {
+    if (left-- === 0) return by
+    if (Array.isArray(part)) return part.map(walk)
+    if (typeof part !== 'object' || part === null) return part
+    return Object.fromEntries(Object.entries(part).map(([name, member]) => [name, walk(member)]))
+  }
+  return walk(value)
+}
+
+const parts = (value: Json): number =>
+  typeof value === 'object' && value !== null
+    ? Object.values(value).reduce((sum: number, member) => sum + parts(member), 1)
+    : 1
