@@ -117,8 +117,8 @@ export function flowDifficulties(
   const asOf = source.now
   const survey = flowSurvey(source.index, asOf)
   const difficulties: Difficulty[] = []
-  for (const { id, events } of histories(source.index, asOf)) {
-    if (events.at(-1)!.time < from || endingOf(events, asOf).how !== 'open') continue
+  for (const { id, events } of histories(source.index, asOf, undefined, from)) {
+    if (endingOf(events, asOf).how !== 'open') continue
     for (const [stepId, visit] of stepVisits(events).steps) {
       const { evidence } = judge(visit, survey)
       if (evidence.length > 0) difficulties.push({ sessionId: id, stepId, evidence })

@@ -42,11 +42,15 @@ export function historyOf(index: ColumnarIndex, id: string, asOf: number): Histo
   return events.length > 0 ? { session, id, events } : undefined
 }
 
-/** The histories of the sessions of the flow up to `asOf`, one after another: of all, or of `only` these numbers. */
+/**
+ * The histories of the sessions of the flow up to `asOf`, one after another: of all, or of `only` these
+ * numbers, and of those in which something happened from `since` on.
+ */
 export function* histories(
   index: ColumnarIndex,
   asOf: number,
   only?: ReadonlySet<number>,
+  since = Number.NEGATIVE_INFINITY,
 ): Generator<History> {
   const { runs } = index.view('session')
   const { read } = reader(index)
@@ -54,7 +58,7 @@ export function* histories(
     for (let slot = 0; slot < run.unit.length; slot++) {
       if (run.stale?.[slot]) continue
       const session = run.unit[slot]!
-      if (only && !only.has(session)) continue
+      if ((only && !only.has(session)) || run.time[run.start[slot + 1]! - 1]! < since) continue
       const events = read(run, run.start[slot]!, run.start[slot + 1]!, asOf)
       if (events.length > 0) yield { session, id: index.sessions.text(session), events }
     }

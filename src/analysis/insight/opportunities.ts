@@ -5,10 +5,14 @@ import { endingOf } from './ending.ts'
 import { failingFields } from './failingFields.ts'
 import { histories } from './history.ts'
 import { asOfOf } from './insightQuery.ts'
+import { latestSessions } from './latestSessions.ts'
 import { outOfOrder } from './outOfOrder.ts'
 import { type Journey, stepOpportunities } from './stepOpportunities.ts'
 import { stepVisits } from './stepVisits.ts'
 import { weakSegments } from './weakSegments.ts'
+
+/** Of more sessions than this the latest are looked at. */
+const MOST_SESSIONS = 100_000
 
 /**
  * Where a flow loses people and what could be won: steps, fields, order, segments, each with the query that shows it. `order` of the body
@@ -21,7 +25,10 @@ export function flowOpportunities(body: unknown, source: AnalysisSource): Outcom
   const asOf = asOfOf(more, source, faults)
   if (faults.list.length > 0) return { faults: faults.list }
   const journeys: Journey[] = []
-  for (const { session, id, events } of histories(source.index, asOf)) {
+  const warnings: string[] = []
+  const { only, sessions } = latestSessions(source.index, asOf, MOST_SESSIONS)
+  if (only) warnings.push(`of ${sessions} sessions the ${only.size} that began last were looked at`)
+  for (const { session, id, events } of histories(source.index, asOf, only)) {
     const { how } = endingOf(events, asOf)
     const { steps } = stepVisits(events)
     const visits = [...steps.values()].map(({ step, metAt, status, failures, fields, submissions }) => ({
@@ -36,7 +43,6 @@ export function flowOpportunities(body: unknown, source: AnalysisSource): Outcom
   }
   const ended = journeys.filter(({ how }) => how !== 'open')
   const completed = ended.filter(({ how }) => how === 'completed').length
-  const warnings: string[] = []
   if (ended.length === 0)
     warnings.push('no session of this flow has ended yet: nothing can be told to be lost')
   const told: object = {
@@ -53,6 +59,6 @@ export function flowOpportunities(body: unknown, source: AnalysisSource): Outcom
     segments: weakSegments(ended, source.index, flowId, asOf, (warning) => warnings.push(warning)),
   }
   const query = { flowId }
-  const about = { query, asOf, position: source.index.position, began, warnings }
+  const about = { query, asOf, position: source.index.position, began, warnings, exact: only === undefined }
   return { answer: { ...told, ...envelope(about) } }
 }

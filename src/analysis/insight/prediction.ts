@@ -8,7 +8,11 @@ import { endingOf, HOUR, lastActivity } from './ending.ts'
 import { featureNames, featuresAt } from './features.ts'
 import { histories } from './history.ts'
 import { asOfOf, sessionOf } from './insightQuery.ts'
+import { latestSessions } from './latestSessions.ts'
 import { type FittedModel, type TrainedModels, type Training, trainModels } from './training.ts'
+
+/** Of more sessions than this the latest are learnt from. */
+const MOST_SESSIONS = 5_000
 
 /** Trains on the flow's sessions, as far as they are known `asOf`. */
 export function trainOnFlow(body: unknown, source: AnalysisSource): Outcome<{ readonly training: Training }> {
@@ -19,7 +23,8 @@ export function trainOnFlow(body: unknown, source: AnalysisSource): Outcome<{ re
   const { index } = source
   const choice = chooseFeatures(index)
   const attributes = attributeReader(index, new Set(choice.attributes.map(({ attribute }) => attribute)))
-  const training = trainModels((only) => histories(index, asOf, only), attributes, choice, asOf)
+  const { only, finished } = latestSessions(index, asOf, MOST_SESSIONS)
+  const training = trainModels(histories(index, asOf, only), finished, attributes, choice, asOf)
   const about = { query: body, asOf, position: index.position, began, warnings: [] }
   return { answer: { training, ...envelope(about) } }
 }

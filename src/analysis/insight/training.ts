@@ -10,8 +10,6 @@ import { abandonsWithin, completes, landmarksOf } from './landmarks.ts'
 
 /** Below this many sessions that were completed or abandoned there is no model. */
 export const FEWEST_FINISHED = 200
-/** Of more sessions than this the latest are taken. */
-const MOST_SESSIONS = 5_000
 /** On standardised features: keeps coefficients finite where a feature separates the outcomes. */
 const L2 = 1
 
@@ -40,31 +38,23 @@ interface Rows {
 }
 
 /**
- * `read` gives the flow's sessions, all or only those of these numbers. Fits the chance to complete and the risk to abandon within seven days on a flow's sessions. Three in ten are held out, by their ids, and
+ * Fits the chance to complete and the risk to abandon within seven days on a flow's sessions. Three in ten are held out, by their ids, and
  * what is said of quality is measured on them alone. Sessions in flight are left out of the first, and of the second where the seven
  * days are not over.
  */
 export function trainModels(
-  read: (only?: ReadonlySet<number>) => Iterable<History>,
+  sessions: Iterable<History>,
+  finished: number,
   attributesOf: (session: number) => AttributesAt,
   choice: FeatureChoice,
   asOf: number,
 ): Training {
-  const known: { readonly session: number; readonly began: number }[] = []
-  let finished = 0
-  for (const { session, events } of read()) {
-    const { how } = endingOf(events, asOf)
-    if (how === 'completed' || how === 'abandoned') finished += 1
-    known.push({ session, began: events[0]!.time })
-  }
   if (finished < FEWEST_FINISHED)
     return {
       finished,
       unknown: `${finished} sessions of this flow were completed or abandoned so far; at least ${FEWEST_FINISHED} are needed to learn from`,
     }
-  known.sort((a, b) => b.began - a.began || a.session - b.session)
-  const latest = new Set(known.slice(0, MOST_SESSIONS).map(({ session }) => session))
-  const rows = rowsOf(read(latest), attributesOf, choice, asOf)
+  const rows = rowsOf(sessions, attributesOf, choice, asOf)
   const names = featureNames(choice)
   const completion = fitted(names, rows.completion)
   if ('unknown' in completion) return { finished, ...completion }

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { attributeReader } from '../../../src/analysis/insight/attributesAt.ts'
-import { chooseFeatures } from '../../../src/analysis/insight/choice.ts'
 import { withClusteredCovariance } from '../../../src/analysis/insight/clustered.ts'
 import { endingOf, HOUR, SILENCE } from '../../../src/analysis/insight/ending.ts'
 import { featureNames, featuresAt } from '../../../src/analysis/insight/features.ts'
-import { histories, historyOf } from '../../../src/analysis/insight/history.ts'
+import { historyOf } from '../../../src/analysis/insight/history.ts'
 import { abandonsWithin, completes, landmarksOf } from '../../../src/analysis/insight/landmarks.ts'
-import { trainModels } from '../../../src/analysis/insight/training.ts'
+import { latestSessions } from '../../../src/analysis/insight/latestSessions.ts'
+import { trainOnFlow } from '../../../src/analysis/insight/prediction.ts'
 import { fitLogistic } from '../../../src/analysis/model/logistic.ts'
 import { type Happened, type Random, random, sourceOf } from '../support/histories.ts'
 
@@ -64,6 +64,44 @@ describe('abandoned within seven days', () => {
     expect(within([started, at(5, 'step:a')], 1, 100 * HOUR)).toBeUndefined()
     expect(within([started, at(5, '!SessionCompleted')], 1, 100 * HOUR)).toBe(false)
   })
+})
+
+describe('landmarks', () => {
+  test('lie after events and in the silence that followed them, before what came next', () => {
+    const events = eventsOf(at(0, '!SessionStarted'), at(2, 'step:a'), at(30, '!SessionCompleted'))
+    const hours = (asOf: number) =>
+      landmarksOf(events, endingOf(events, asOf), asOf).map(({ seen, at: moment }) => [seen, moment / HOUR])
+    expect(hours(LATER)).toEqual([
+      [1, 0],
+      [1, 1],
+      [2, 2],
+      [2, 3],
+      [2, 8],
+      [2, 26],
+    ])
+  })
+
+  test('of a session that goes on end with what has passed', () => {
+    const events = eventsOf(at(0, '!SessionStarted'))
+    const asOf = 30 * HOUR
+    const moments = landmarksOf(events, endingOf(events, asOf), asOf).map(({ at: moment }) => moment / HOUR)
+    expect(moments).toEqual([0, 1, 6, 24])
+  })
+})
+
+test('the latest sessions are those that began last, as of a time', () => {
+  const { index } = sourceOf([
+    at(0, '!SessionStarted', {}, 'old'),
+    at(5, '!SessionCompleted', {}, 'old'),
+    at(3, '!SessionStarted', {}, 'new'),
+    at(2, '!SessionStarted', {}, 'middle'),
+    at(9, '!SessionStarted', {}, 'future'),
+  ])
+  const ids = ({ only }: { only: ReadonlySet<number> | undefined }) =>
+    only && [...only].map((number) => index.sessions.text(number)).sort()
+  expect(latestSessions(index, 8 * HOUR, 5)).toEqual({ sessions: 3, finished: 1, only: undefined })
+  expect(ids(latestSessions(index, 8 * HOUR, 2))).toEqual(['middle', 'new'])
+  expect(latestSessions(index, 4 * HOUR, 2)).toMatchObject({ sessions: 3, finished: 0 })
 })
 
 /** A session at random, of everything that features look at. */
@@ -167,9 +205,10 @@ function simulated(count: number, seed = 3): Happened[] {
   }).flat()
 }
 const train = (events: readonly Happened[], asOf = LATER) => {
-  const { index } = sourceOf(events)
-  const choice = chooseFeatures(index)
-  return trainModels((only) => histories(index, asOf, only), attributeReader(index, ['plan']), choice, asOf)
+  const source = sourceOf(events)
+  const outcome = trainOnFlow({ flowId: 'f', asOf: new Date(asOf).toISOString() }, source)
+  if ('faults' in outcome) throw new Error(JSON.stringify(outcome.faults))
+  return outcome.answer.training
 }
 
 describe('training', () => {
@@ -217,14 +256,14 @@ test('rows said several times over make an interval no narrower', () => {
   const dice = random(5)
   const x = Array.from({ length: 400 }, () => dice.next())
   const outcomes = x.map((value) => (dice.chance(0.2 + 0.6 * value) ? 1 : 0))
-  const fit = (times: number) => {
+  const fitTimes = (times: number) => {
     const repeated = <T>(list: readonly T[]) => list.flatMap((item) => new Array<T>(times).fill(item))
     const data = { features: ['x'], columns: [repeated(x)], outcomes: repeated(outcomes) }
     const model = fitLogistic(data)
     if ('fault' in model) throw new Error(model.detail)
     return { model, clustered: withClusteredCovariance(model, data, repeated(x.map((_, i) => i))) }
   }
-  const [once, often] = [fit(1), fit(5)]
+  const [once, often] = [fitTimes(1), fitTimes(5)]
   expect(often.model.covariance[1]![1]).toBeCloseTo(once.model.covariance[1]![1]! / 5, 6)
   expect(often.clustered.covariance[1]![1]).toBeCloseTo(once.clustered.covariance[1]![1]!, 6)
   expect(once.clustered.covariance[1]![1]! / once.model.covariance[1]![1]!).toBeCloseTo(1, 0)
