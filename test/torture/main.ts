@@ -1,0 +1,65 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { breakages } from './breakages.ts'
+import { type FaultName, faultNames } from './faults.ts'
+import { torture } from './torture.ts'
+
+const help = `Usage: npm run torture -- [--minutes M] [--seed S] [--fault f,…] [--quick] [--break NAME]
+
+Runs two nodes of the service on one PostgreSQL, lets many use them, breaks everything around them in an order that the seed
+decides, and checks what must hold (docs/reliability.md). Ends with 1 when something did not.
+
+Faults: ${faultNames.join(', ')}
+--break puts a deliberate fault into the nodes' code, which must be caught: ${Object.keys(breakages).join(', ')}`
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '3' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    fault: { type: 'string' },
+    people: { type: 'string', default: '12' },
+    break: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+if (values.help) {
+  console.log(help)
+  process.exit(0)
+}
+const breakage = values.break === undefined ? undefined : breakages[values.break]
+const wanted = values.fault?.split(',') ?? (breakage ? [breakage.fault] : faultNames)
+const unknown = wanted.filter((name) => !faultNames.includes(name as FaultName))
+if (unknown.length > 0 || (values.break !== undefined && !breakage)) {
+  console.error(`There is no ${[...unknown, values.break].filter(Boolean).join(', ')}; see --help`)
+  process.exit(2)
+}
+if (values.break !== undefined) process.env.TORTURE_BREAK = values.break
+
+const report = await torture({
+  seed: Number(values.seed),
+  seconds: values.quick ? 10 : Number(values.minutes) * 60,
+  faults: wanted as FaultName[],
+  people: Number(values.people),
+  preload: values.break === undefined ? [] : [join(import.meta.dirname, 'breakCode.ts')],
+  log: (line) => console.log(line),
+})
+const { history, folder } = report
+const total = Object.values(report.faults).reduce((sum, n) => sum + n, 0)
+console.log(`\nseed ${report.seed}: ${total} faults`)
+for (const [name, n] of Object.entries(report.faults)) console.log(`${String(n).padStart(6)} ${name}`)
+console.log('\nwhat was asked and told')
+for (const [name, n] of Object.entries(history.counts).sort())
+  console.log(`${String(Math.round(n * 10) / 10).padStart(8)} ${name}`)
+if (folder) await writeFile(join(folder, 'violations.json'), JSON.stringify(history.violations, null, 2))
+console.log(
+  folder
+    ? `\n${history.violations.length} violations, with what shows them in ${folder}/violations.json`
+    : '\nNothing that must hold was broken.',
+)
+if (breakage) {
+  const caught = history.violations.some(({ invariant }) => invariant === breakage.invariant)
+  console.log(`${values.break}: invariant ${breakage.invariant} ${caught ? 'caught it' : 'DID NOT CATCH IT'}`)
+}
+process.exit(folder ? 1 : 0)
