@@ -1,4 +1,5 @@
 import { type ResultTable, resultTables } from '../../src/projections/analysis/resultTables.ts'
+import { experimentResults } from '../../src/projections/experimentResults.ts'
 import type { AnyProjection, AnyTable, ColumnType, Tally } from '../../src/projections/projection.ts'
 import { readModels } from '../../src/projections/readModels.ts'
 
@@ -7,7 +8,7 @@ export async function readModelsDocument(): Promise<string> {
   return `${INTRODUCTION}
 ${readModels.map(section).join('\n')}
 ${RESULTS}
-${resultTables.map(resultSection).join('\n')}
+${[...resultTables, experimentResults].map(resultSection).join('\n')}
 ${OPERATION}`
 }
 
@@ -72,7 +73,7 @@ One row for each event that waits; \`npm run parked\` lists, retries and drops.
 \`read.leases\` (\`name\`, \`holder\`, \`epoch\`, \`expires_at\`) says which process keeps the read models.
 `
 
-const RESULTS = `# Results of saved definitions
+const RESULTS = `# Results of saved definitions and experiments
 
 What analysts saved is answered from the analysis index, which one process keeps in memory; the results are kept here, current
 within a second. A table of rows a unit fits the answer beside it: both change in one transaction.

@@ -2,38 +2,34 @@ import type pg from 'pg'
 import type { ExperimentState } from '../domain/experiment.ts'
 import type { Position } from '../domain/position.ts'
 import type { Analysis, AnalysisReply } from './analysis/analysisIndex.ts'
+import { createResultTables, type ResultTable } from './analysis/resultTables.ts'
 import { countAssigned, weightPeriods } from './experiments.ts'
 import { postgresOfIso } from './postgresTime.ts'
 import { query } from './query.ts'
 
-/**
- * `read.experiment_results`, one row an experiment: its results as they were last computed. They are computed anew whenever they are asked
- * for and by the schedule of bandits.ts, and stay as they are once the experiment was stopped.
- */
-const TABLE = `
-create schema if not exists read;
-create table if not exists read.experiment_results (
-  tenant text collate "C" not null,
-  key text collate "C" not null,
-  status text not null,
-  position bigint not null,
-  as_of timestamptz not null,
-  results json not null,
-  computed_at timestamptz not null default clock_timestamp(),
-  primary key (tenant, key))`
-const LOCK = 7_114_020_772
+/** What `GET /experiments/:key/results` answered, kept for SQL. */
+export const experimentResults: ResultTable = {
+  name: 'experiment_results',
+  description:
+    'One row an experiment: its results as they were last computed, which is whenever they are asked for and every ten minutes while ' +
+    'it runs. Once it was stopped they stay as they are.',
+  columns: {
+    tenant: ['text collate "C" not null', 'Tenant.'],
+    key: ['text collate "C" not null', 'Key of the experiment.'],
+    status: ['text not null', '`draft`, `running` or `stopped`, when they were computed.'],
+    position: ['bigint not null', 'The log was seen up to here.'],
+    as_of: ['timestamptz not null', 'Nothing later was seen.'],
+    results: ['json not null', 'As `GET /experiments/:key/results` answers.'],
+    computed_at: ['timestamptz not null default clock_timestamp()', 'When it was written.'],
+  },
+  key: ['tenant', 'key'],
+}
 
 /** Makes the table where it is missing; several nodes may do so at once. */
 export async function createExperimentResultsTable(pool: pg.Pool): Promise<void> {
   const client = await pool.connect()
   try {
-    await client.query('begin')
-    await client.query(`select pg_advisory_xact_lock(${LOCK})`)
-    await client.query(TABLE)
-    await client.query('commit')
-  } catch (error) {
-    await client.query('rollback').catch(() => {})
-    throw error
+    await createResultTables(client, [experimentResults])
   } finally {
     client.release()
   }

@@ -143,8 +143,11 @@ export const resultTables: readonly ResultTable[] = [
 const LOCK = 7_114_020_771
 
 /** Makes the tables that are missing; several nodes may do so at once. */
-export async function createResultTables(client: pg.ClientBase): Promise<void> {
-  const statements = resultTables.flatMap(({ name, columns, key: primary, indexes = [] }) => [
+export async function createResultTables(
+  client: pg.ClientBase,
+  tables: readonly ResultTable[] = resultTables,
+): Promise<void> {
+  const statements = tables.flatMap(({ name, columns, key: primary, indexes = [] }) => [
     `create table if not exists read.${name} (
       ${Object.entries(columns)
         .map(([column, [type]]) => `${column} ${type},`)
