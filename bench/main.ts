@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs'
 import { type Bench, formatTable, machineLine, writeResults } from './support.ts'
 
-const NOT_BENCHES = new Set(['main', 'support'])
+const NOT_BENCHES = new Set(['main', 'support', 'eventStoreDb'])
 const available = readdirSync(new URL('.', import.meta.url))
   .filter((file) => file.endsWith('.ts'))
   .map((file) => file.slice(0, -3))
