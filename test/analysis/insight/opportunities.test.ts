@@ -10,7 +10,6 @@ const at = (session: string, time: number, what: string, properties: Record<stri
   what,
   properties,
 })
-// biome-ignore lint/suspicious/noExplicitAny: an answer as a client sees it
 const ask = (events: readonly Happened[], order: readonly string[] = []): any => {
   const outcome = flowOpportunities({ flowId: 'f', order }, sourceOf(events))
   if ('faults' in outcome) throw new Error(JSON.stringify(outcome.faults))

@@ -240,6 +240,21 @@ describe('training', () => {
     expect(train(events)).toMatchObject({ finished: 300, unknown: expect.stringContaining('same outcome') })
   })
 
+  test('what only those who were completed did, and later, gives no row away', () => {
+    const dice = random(29)
+    const events = Array.from({ length: 600 }, (_, n) => {
+      const session = `s${n}`
+      const began = at(n, '!SessionStarted', {}, session)
+      return dice.chance(0.5)
+        ? [began, at(n + 5, '!SessionCompleted', {}, session), at(n + 6, 'step:z', {}, session)]
+        : [began, at(n + 5, '!SessionAbandoned', {}, session)]
+    }).flat()
+    const training = train(events)
+    if ('unknown' in training) return expect.fail(training.unknown)
+    expect(training.completion.quality.auc).toBeLessThan(0.6)
+    expect(training.abandon7d.quality.auc).toBeLessThan(0.6)
+  })
+
   test('nothing later than asOf is learnt from', () => {
     const events = simulated(800)
     const asOf = 500 * HOUR
