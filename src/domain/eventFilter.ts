@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import Type from 'typebox'
 
 const name = Type.String({ minLength: 1, maxLength: 200 })
 const where = Type.Optional(
@@ -17,8 +17,6 @@ export const eventFilterSchema = Type.Union([
   Type.Object({ event: name, where }, exact),
   Type.Object({ any: Type.Literal(true), where }, exact),
 ])
-
-export type EventFilter = Static<typeof eventFilterSchema>
 
 /** ISO 8601 durations of whole weeks, days, hours, minutes and seconds: months and years have no fixed length. */
 export const durationSchema = Type.String({

@@ -83,5 +83,4 @@ export const experimentDefinitionSchema = Type.Object(
 )
 
 export type ExperimentDefinition = Static<typeof experimentDefinitionSchema>
-export type ExperimentVariant = ExperimentDefinition['variants'][number]
 export type ExperimentMetric = ExperimentDefinition['metrics'][number]

@@ -68,5 +68,3 @@ export const flowDefinitionSchema = Type.Object(
 
 export type StepDefinition = Static<typeof stepDefinitionSchema>
 export type FlowDefinition = Static<typeof flowDefinitionSchema>
-export type StepKind = (typeof stepKinds)[number]
-export type Localised = Static<typeof localised>

@@ -79,7 +79,6 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-// biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every kind
 type Answer = { status: number; body: any }
 
 async function get(path: string, by = auditor): Promise<Answer> {

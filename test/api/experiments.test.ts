@@ -68,7 +68,6 @@ const results = async (key: string, after?: string) => {
   return body
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: answers, each of its own shape.
 type Json = any
 
 describe('an experiment', () => {

@@ -7,7 +7,6 @@ import { publish } from '../support/history.ts'
 import { startTestService, type TestService } from '../support/service.ts'
 import { needsSharedData, sharedCsv, sharedFile, sharedJson, sharedMissing } from '../support/sharedData.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: reference answers, each of its own shape.
 type Reference = any
 
 const timeout = 180_000

@@ -5,7 +5,6 @@ import { publish } from '../support/history.ts'
 import { startTestService, type TestService } from '../support/service.ts'
 import { needsSharedData, sharedCsv, sharedJson, sharedMissing } from '../support/sharedData.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: answers and references, each of its own shape.
 type Json = any
 
 const timeout = 180_000

@@ -2,7 +2,6 @@ import { Writable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { createLogger } from '../../src/services/logger.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: lines of any shape are looked into
 function logged(write: (logger: ReturnType<typeof createLogger>) => void): { text: string; lines: any[] } {
   let text = ''
   const destination = new Writable({

@@ -71,7 +71,6 @@ export async function startLiveNode(
 
 export interface Frame {
   readonly event: string
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into frames of every kind
   readonly data: any
   readonly seq?: number
 }

@@ -13,7 +13,6 @@ export const needsSharedData = sharedMissing ? ` (skipped: no real data in ${roo
 
 export const sharedFile = (...parts: string[]): string => join(root, ...parts)
 
-// biome-ignore lint/suspicious/noExplicitAny: reference answers, each file of its own shape.
 export const sharedJson = (...parts: string[]): any => JSON.parse(readFileSync(sharedFile(...parts), 'utf8'))
 
 /** Rows of a gzipped CSV by column name. */

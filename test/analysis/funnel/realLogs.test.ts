@@ -9,7 +9,6 @@ import type { AnalysisSource } from '../../../src/analysis/plan/source.ts'
 import { needsSharedData, sharedCsv, sharedJson, sharedMissing } from '../../support/sharedData.ts'
 import { type Happened, sourceOf } from '../support/histories.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: reference answers, each of its own shape.
 type Reference = any
 
 const answers = () => sharedJson('data', 'answers', 'event_logs.json').logs

@@ -3,7 +3,6 @@ import { queryRetention } from '../../../src/analysis/retention/retention.ts'
 import { needsSharedData, sharedCsv, sharedJson, sharedMissing } from '../../support/sharedData.ts'
 import { sourceOf } from '../support/histories.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: reference answers, each of its own shape.
 type Reference = any
 
 describe.skipIf(sharedMissing)(`purchases of CDs${needsSharedData}`, () => {
