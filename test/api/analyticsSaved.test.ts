@@ -193,6 +193,21 @@ test('a breakdown by more values than are shown stays bounded, and says so', asy
   expect([part.body.steps, part.body.breakdowns]).toEqual([asked.body.steps, asked.body.breakdowns])
 })
 
+test('a value seen later leaves the units without one where they were', async () => {
+  const flowId = 'values'
+  await publish(admin, flowId, ['a'])
+  const definition = { flowId, steps: [{ step: 'a' }], breakdown: { attribute: 'plan' } }
+  await save('funnels', 'values', definition)
+  const bounds = `from=${hour(0)}&to=${hour(50)}`
+  for (const [n, plan] of [undefined, 'free', 'pro'].entries()) {
+    const attributes = plan === undefined ? [] : [{ session: `w${n}`, attributes: { plan }, at: hour(n) }]
+    const after = await importHistory(admin, flowId, [...attributes, done(`w${n}`, 'a', n)])
+    const { body } = await analyst.get(`/analytics/funnels/values?${bounds}&after=${after}`)
+    const groups = body.breakdowns.map((b: any) => [b.value, b.steps[0].count])
+    expect(groups).toEqual([...['free', 'pro'].slice(0, n).map((value) => [value, 1]), [null, 1]])
+  }
+})
+
 test('nodes that do not keep results read what another one keeps', async () => {
   const flowId = 'nodes'
   await publish(admin, flowId, ['a', 'b'])

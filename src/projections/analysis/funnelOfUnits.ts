@@ -65,7 +65,9 @@ function groupsOf(funnel: CheckedFunnel, units: readonly FunnelUnitRow[]) {
     if (known) known.size += 1
     else sizes.set(group, { value, size: 1 })
   }
-  let present = [...sizes].sort(([a], [b]) => a - b)
+  // A missing value, −1, comes last, as the engine has it.
+  const rank = (group: number) => (group < 0 ? Number.MAX_SAFE_INTEGER : group)
+  let present = [...sizes].sort(([a], [b]) => rank(a) - rank(b))
   const others = present.length > MAX_GROUPS
   if (others) present = present.sort(([, a], [, b]) => b.size - a.size).slice(0, MAX_GROUPS)
   const places = new Map(present.map(([group], place) => [group, place]))

@@ -60,7 +60,7 @@ export const funnelUnits: ResultTable = {
     ],
     group_number: [
       'integer not null',
-      'Number of its value of the breakdown, in the order values were first seen.',
+      'Number of its value of the breakdown, in the order values were first seen; −1 of a missing one.',
     ],
     value: ['json', 'Its value of the breakdown; null without one.'],
     after_ms: ['double precision[] not null', 'Milliseconds from the entry to each step reached.'],

@@ -95,13 +95,24 @@ function funnelResult(
     const id = source.index.unitId(funnel.unit, unit)
     const after = Array.from({ length: depth }, (_, step) => at[step]! - entered)
     const value = json(values[group])
-    rows.add([...owner, unit, id, postgresTime(entered), depth, excluded, unclear, group, value, after])
+    rows.add([
+      ...owner,
+      unit,
+      id,
+      postgresTime(entered),
+      depth,
+      excluded,
+      unclear,
+      numberOf(values, group),
+      value,
+      after,
+    ])
   })
   const daily = [...days].flatMap(([cell, counts]): Cell[][] => {
     const group = modulo(cell, plan.groups)
     const day = postgresDay(((cell - group) / plan.groups) * DAY)
     const value = group === shown.others ? null : json(values[group])
-    return Array.from(counts, (count, step) => [...owner, day, group, value, step, count])
+    return Array.from(counts, (count, step) => [...owner, day, numberOf(values, group), value, step, count])
   })
   return {
     answer: outcome.answer,
@@ -122,6 +133,9 @@ function shownGroups(
   const others = values.findIndex((value) => !shown.has(json(value)))
   return { of: values.map((value, group) => (shown.has(json(value)) ? group : others)), others }
 }
+
+/** The group of a missing value comes last, and its number would change with each new value: rows that stay call it −1. */
+const numberOf = (values: readonly unknown[], group: number) => (values[group] === null ? -1 : group)
 
 const DAY = 864e5
 const modulo = (a: number, b: number) => ((a % b) + b) % b
