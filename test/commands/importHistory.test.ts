@@ -204,3 +204,31 @@ describe('an import', () => {
     )
   })
 })
+
+test('two attempts at one import at the same moment leave a stream whose chain holds, and one of them completes it', async () => {
+  const given = request('twice')
+  const lines = [step('a', 'ONE'), step('b', 'ONE')]
+  const attempt = (through: EventStore) =>
+    importHistory(
+      { store: through, now: () => new Date() },
+      { ...given, correlationId: 'x' },
+      ndjsonSource(bytes(lines)),
+    )
+  let overtaken = false
+  const slow: EventStore = Object.assign(Object.create(store), {
+    append: async (...args: Parameters<EventStore['append']>) => {
+      // The other attempt begins between this one's look at the stream and its append.
+      if (!overtaken) {
+        overtaken = true
+        await importHistory({ store, now: () => new Date() }, given, ndjsonSource(bytes(lines)))
+      }
+      return store.append(...args)
+    },
+  })
+  await attempt(slow).catch(() => {})
+  const events = await Array.fromAsync(store.read(`import-twice_${given.importId}`))
+  for (const [index, event] of events.entries())
+    expect(event.metadata.chain).toBe(chainOf(events[index - 1]?.metadata.chain, event))
+  expect(events[0]!.type).toBe('ImportStarted')
+  expect(await stream('twice', 'a')).toHaveLength(2)
+})

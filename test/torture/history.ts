@@ -15,7 +15,6 @@ export interface Told {
 
 export interface Answer {
   readonly status: number
-  // biome-ignore lint/suspicious/noExplicitAny: answers of any shape are looked into
   readonly body: any
   readonly text: string
   readonly revision: string | null

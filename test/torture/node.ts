@@ -68,6 +68,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
           LOG_LEVEL: 'warn',
           RATE_LIMIT: '100000000',
           TORTURE_CLOCK_FILE: clockFile,
+          TORTURE_BREAK: process.env.TORTURE_BREAK,
           ...options.environment,
         },
       },

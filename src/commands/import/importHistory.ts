@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import type { Actor, EventMetadata } from '../../domain/envelope.ts'
-import { derivedId } from '../../domain/ids.ts'
+
 import type { ImportEvent } from '../../domain/importEvents.ts'
 import { type Position, START } from '../../domain/position.ts'
 import { streamName } from '../../domain/stream.ts'
@@ -126,7 +127,6 @@ export async function importHistory(
         bodyHash: source.digest(),
       },
     },
-    started.revision + 1,
     started,
   )
   if (!completed)
@@ -151,18 +151,16 @@ export async function importHistory(
     for (;;) {
       const head = (await store.heads([stream])).get(stream)
       if (head) return { ...head, position: START }
-      const recorded = await record(event, 0, 'no_stream')
+      const recorded = await record(event, 'no_stream')
       if (recorded) return recorded
     }
   }
 
   /** Undefined when somebody else wrote to the import's stream meanwhile. */
-  async function record(
-    event: ImportEvent,
-    index: number,
-    after: StreamPlace,
-  ): Promise<Recorded | undefined> {
-    const id = derivedId('event', request.tenant, request.importId, index)
+  async function record(event: ImportEvent, after: StreamPlace): Promise<Recorded | undefined> {
+    // Random, as for the lines: of two attempts at once the log must refuse one, which then looks again, and not take it for a
+    // repeat of the other, whose link of the chain is another.
+    const id = randomUUID()
     const occurredAt = now().toISOString()
     const [encoded] = encode(stream, [{ id, event, metadata: { ...metadata, occurredAt } }], after)
     const result = await store.append(stream, [encoded!], after === 'no_stream' ? after : after.revision)
