@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { type Position, START } from '../domain/position.ts'
 import { type Family, tableName } from './family.ts'
+import { type Lease, Superseded } from './lease.ts'
 import { createIndexes, createTable, qualified } from './sql.ts'
 
 /** One generation of a family: a set of tables and how far into the log they reach. */
@@ -12,11 +13,6 @@ export interface Generation {
   readonly position: Position
   /** Counts whatever changes the tables beside reading on: who has another count has to look anew. */
   readonly changes: number
-}
-
-/** Somebody else writes these tables: what was about to be written is rolled back. */
-export class Superseded extends Error {
-  override readonly name = 'Superseded'
 }
 
 const SCHEMA_LOCK = 7_114_020_703
@@ -58,6 +54,29 @@ create table if not exists read.leases (
   epoch bigint not null,
   expires_at timestamptz not null
 );
+
+-- Whoever holds the lease moves checkpoints from where it left them, or nothing of its transaction stays. The lease is only looked at: it
+-- spares work, the checkpoints are what two who write at once cannot both move.
+create or replace function read.move_v1(
+  lease text, lease_holder uuid, lease_epoch bigint,
+  families text[], gens int[], positions bigint[], counts bigint[], through bigint, recorded timestamptz
+) returns void language plpgsql as $$
+declare
+  moved int;
+begin
+  perform from read.leases l where l.name = lease and l.holder = lease_holder and l.epoch = lease_epoch;
+  if not found then
+    raise exception 'somebody else took over: %', lease using errcode = 'GW001';
+  end if;
+  update read.checkpoints c
+     set position = through, recorded_at = coalesce(recorded, c.recorded_at), updated_at = clock_timestamp()
+    from unnest(families, gens, positions, counts) k(family, generation, position, changes)
+   where c.family = k.family and c.generation = k.generation and c.position = k.position and c.changes = k.changes;
+  get diagnostics moved = row_count;
+  if moved <> coalesce(array_length(families, 1), 0) then
+    raise exception 'a checkpoint was moved by somebody else' using errcode = 'GW001';
+  end if;
+end $$;
 `
 
 /** Creates what is missing, safe when several nodes start at once: the registry, and tables for families that have none. */
@@ -141,28 +160,33 @@ export async function pointViews(client: pg.ClientBase, family: Family, generati
   }
 }
 
-/** Moves checkpoints on, if they are where we left them. @throws Superseded */
-export async function moveCheckpoints(
-  client: pg.ClientBase,
+/** SQLSTATE of `MOVE` where something is not as we left it. */
+const SUPERSEDED = 'GW001'
+
+/** Moves checkpoints on, if they are where we left them and the lease is ours; parameters are `moveParameters`. */
+export const MOVE = `read.move_v1($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+
+export function moveParameters(
+  { name, holder, epoch }: Lease,
   from: readonly Generation[],
   to: Position,
   recordedAt: string | null,
-): Promise<void> {
-  const { rowCount } = await client.query({
-    name: 'move checkpoints',
-    text: `update read.checkpoints c
-              set position = $5, recorded_at = coalesce($6, recorded_at), updated_at = clock_timestamp()
-             from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[]) k(family, generation, position, changes)
-            where c.family = k.family and c.generation = k.generation and c.position = k.position
-              and c.changes = k.changes`,
-    values: [
-      from.map(({ family }) => family),
-      from.map(({ generation }) => generation),
-      from.map(({ position }) => position),
-      from.map(({ changes }) => changes),
-      to,
-      recordedAt,
-    ],
-  })
-  if (rowCount !== from.length) throw new Superseded('a checkpoint was moved by somebody else')
+): unknown[] {
+  return [
+    name,
+    holder,
+    epoch,
+    from.map(({ family }) => family),
+    from.map(({ generation }) => generation),
+    from.map(({ position }) => position),
+    from.map(({ changes }) => changes),
+    to,
+    recordedAt,
+  ]
+}
+
+/** The error as it is, or that it was `MOVE` that found somebody else at work. */
+export function asSuperseded(error: unknown): unknown {
+  const { code, message } = error as { code?: string; message: string }
+  return code === SUPERSEDED ? new Superseded(message) : error
 }

@@ -1,6 +1,7 @@
 import { BinaryWriter } from '../eventStore/binaryArrays.ts'
+import { BINARY } from './binaryColumns.ts'
 import type { AnyRow, AnyTable, ColumnType } from './projection.ts'
-import { columnText, requireFit, UnfitRow } from './rowCodec.ts'
+import { columnText, requireFit } from './rowCodec.ts'
 import { columnsOf } from './sql.ts'
 
 /** What `COPY … FROM STDIN` takes in, and in which format. */
@@ -16,7 +17,7 @@ export interface CopyInput {
  */
 export function copyInput(table: AnyTable, rows: readonly AnyRow[]): CopyInput {
   const columns = columnsOf(table)
-  return columns.every(([, type]) => type in WRITE)
+  return columns.every(([, type]) => type in BINARY)
     ? { format: 'binary', bytes: binaryRows(columns, rows) }
     : { format: 'text', bytes: textRows(columns, rows) }
 }
@@ -25,7 +26,7 @@ type Columns = readonly (readonly [string, ColumnType])[]
 
 /** PostgreSQL's documentation, COPY, Binary Format: a signature, then each row as its number of fields and each after its length. */
 function binaryRows(columns: Columns, rows: readonly AnyRow[]): Buffer {
-  const writers = columns.map(([column, type]) => [column, type, WRITE[type]!] as const)
+  const writers = columns.map(([column, type]) => [column, type, BINARY[type]!.write] as const)
   const bytes = new BinaryWriter(rows.length * 160 + 64)
   bytes.raw(SIGNATURE).int32(0).int32(0)
   for (const row of rows) {
@@ -43,32 +44,6 @@ function binaryRows(columns: Columns, rows: readonly AnyRow[]): Buffer {
 }
 
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1')
-/** PostgreSQL counts microseconds from 2000-01-01. */
-const EPOCH_2000 = Date.UTC(2000, 0, 1)
-const TRUE = Buffer.from([0, 0, 0, 1, 1])
-const FALSE = Buffer.from([0, 0, 0, 1, 0])
-
-const WRITE: Partial<Record<ColumnType, (bytes: BinaryWriter, value: never) => void>> = {
-  text: (bytes, value: string) => bytes.text(value),
-  json: (bytes, value: unknown) => bytes.text(JSON.stringify(value)),
-  integer: (bytes, value: number) => bytes.int32(4).int32(value),
-  bigint: (bytes, value: number) => bytes.int32(8).int64(value),
-  boolean: (bytes, value: boolean) => bytes.raw(value ? TRUE : FALSE),
-  timestamptz: (bytes, value: string) => bytes.int32(8).int64(microseconds(value)),
-}
-
-let lastTime = ''
-let lastMicroseconds = 0
-
-/** The times of a row are often the same. */
-function microseconds(time: string): number {
-  if (time === lastTime) return lastMicroseconds
-  const milliseconds = Date.parse(time)
-  if (Number.isNaN(milliseconds)) throw new UnfitRow(`${time} is not a time`)
-  lastTime = time
-  lastMicroseconds = (milliseconds - EPOCH_2000) * 1000
-  return lastMicroseconds
-}
 
 function textRows(columns: Columns, rows: readonly AnyRow[]): Buffer {
   let text = ''

@@ -1,5 +1,9 @@
 import type pg from 'pg'
-import { Superseded } from './checkpoint.ts'
+
+/** Somebody else writes these tables: what was about to be written is rolled back. */
+export class Superseded extends Error {
+  override readonly name = 'Superseded'
+}
 
 /** Milliseconds by the database's clock after which a lease that was not renewed falls to whoever asks. */
 const LEASE_MS = 3000
@@ -29,7 +33,7 @@ export async function takeLease(
   return rows[0] ? { name, holder, epoch: rows[0].epoch } : undefined
 }
 
-/** Renews a lease; part of each transaction that it guards, so that none commits after somebody else took over. @throws Superseded */
+/** Renews a lease. @throws Superseded */
 export async function holdLease(client: pg.ClientBase, { name, holder, epoch }: Lease): Promise<void> {
   const { rowCount } = await client.query({
     name: 'hold lease',

@@ -1,14 +1,16 @@
 import type pg from 'pg'
 import type { RecordedEvent } from '../domain/envelope.ts'
+import { comparePositions } from '../domain/position.ts'
 import { decode } from '../eventStore/codec.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
 import { type Generation, generations } from './checkpoint.ts'
-import type { Family } from './family.ts'
+import { type Family, tableName } from './family.ts'
 import { type ParkedRecord, recordParked } from './parkedEvents.ts'
-import { RowStore } from './rowStore.ts'
+import { loadRows, runWrite } from './rowStore.ts'
 import { Workspace } from './workspace.ts'
+import { WritePlanner } from './writes.ts'
 
-/** A key whose events wait, the longest waiting first. */
+/** A key whose events wait. */
 export interface ParkedKey {
   readonly family: string
   readonly key: string
@@ -17,7 +19,7 @@ export interface ParkedKey {
   readonly first: ParkedRecord
 }
 
-/** The parked keys of the read models in use. */
+/** The parked keys of the read models in use, those that wait for the earliest event first. */
 export async function listParked(client: pg.ClientBase | pg.Pool): Promise<ParkedKey[]> {
   const { rows } = await client.query(
     `select distinct on (p.family, p.key) p.family, p.generation, p.key, p.position::text, p.event_id as "eventId",
@@ -33,7 +35,7 @@ export async function listParked(client: pg.ClientBase | pg.Pool): Promise<Parke
       events: events as number,
       first: { ...record, parkedAt: parkedAt.toISOString() } as ParkedRecord,
     }))
-    .sort((a, b) => a.first.parkedAt.localeCompare(b.first.parkedAt))
+    .sort((a, b) => comparePositions(a.first.position, b.first.position))
 }
 
 export interface Retried {
@@ -56,17 +58,17 @@ export async function retryParked(
   return onParked(client, family, key, async (generation, waiting) => {
     if (generation.version !== family.version)
       throw new Error(`${family.name} is of another version than this program and must be rebuilt first`)
-    const rows = new RowStore(client, family, generation.generation)
     const workspace = new Workspace({
       family,
-      load: (member, keys) => rows.load(member, keys),
+      load: (member, keys) => loadRows(client, tableName(member, generation.generation), member.table, keys),
       parkedKeys: [],
       cacheRows: 10_000,
       empty: false,
     })
     for (const { stream, revision } of waiting) await applyOne(store, workspace, key, stream, revision)
     const changes = workspace.take()
-    await rows.write(changes)
+    for (const write of new WritePlanner(family, generation.generation).plan(changes))
+      await runWrite(client, write)
     await recordParked(client, generation, changes.parked)
     const [stuck] = changes.parked
     return {

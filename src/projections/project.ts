@@ -4,13 +4,14 @@ import { comparePositions, type Position } from '../domain/position.ts'
 import { decode } from '../eventStore/codec.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
 import type { Generation } from './checkpoint.ts'
-import type { Family } from './family.ts'
+import { type Family, tableName } from './family.ts'
 import { parkKeyOf } from './fold.ts'
 import type { Lease } from './lease.ts'
 import { parkedKeys } from './parkedEvents.ts'
-import { RowStore } from './rowStore.ts'
+import { loadRows } from './rowStore.ts'
 import { RefusedData, storeChanges, type Working } from './storeChanges.ts'
 import { Workspace } from './workspace.ts'
+import { WritePlanner } from './writes.ts'
 
 export interface Target {
   readonly family: Family
@@ -151,14 +152,14 @@ class Projecting {
 
   async #prepare({ family, generation }: Target): Promise<Working> {
     const { writer, reader, cacheRows = 30_000 } = this.#options
-    const readStore = new RowStore(reader, family, generation.generation)
     return {
       family,
       generation,
-      store: new RowStore(writer, family, generation.generation),
+      planner: new WritePlanner(family, generation.generation),
       workspace: new Workspace({
         family,
-        load: (member, keys) => readStore.load(member, keys),
+        load: (member, keys) =>
+          loadRows(reader, tableName(member, generation.generation), member.table, keys),
         parkedKeys: await parkedKeys(writer, generation),
         cacheRows,
         empty: generation.position === '0',

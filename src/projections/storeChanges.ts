@@ -1,13 +1,14 @@
 import type pg from 'pg'
 import { comparePositions, type Position } from '../domain/position.ts'
-import { type Generation, moveCheckpoints } from './checkpoint.ts'
+import { asSuperseded, type Generation, MOVE, moveParameters } from './checkpoint.ts'
 import type { Family } from './family.ts'
 import type { ParkedEvent } from './fold.ts'
-import { holdLease, type Lease } from './lease.ts'
+import type { Lease } from './lease.ts'
 import { recordParked } from './parkedEvents.ts'
 import { UnfitRow } from './rowCodec.ts'
-import type { RowStore } from './rowStore.ts'
+import { runWrite, together } from './rowStore.ts'
 import type { Workspace } from './workspace.ts'
+import type { Write, WritePlanner } from './writes.ts'
 
 /** Data that the database refused, somewhere among these events. */
 export class RefusedData extends Error {
@@ -27,7 +28,7 @@ export class RefusedData extends Error {
 /** A family that is being projected. */
 export interface Working {
   readonly family: Family
-  readonly store: RowStore
+  readonly planner: WritePlanner
   readonly workspace: Workspace
   generation: Generation
 }
@@ -42,7 +43,7 @@ export interface Batch {
 }
 
 /**
- * One transaction: the lease held, checkpoints moved on, rows, sums and parked events written. Answers the events that it parked.
+ * One transaction: checkpoints moved on, rows, sums and parked events written. Mostly it is one statement. Answers the events that it parked.
  *
  * @throws Superseded, RefusedData
  */
@@ -50,23 +51,79 @@ export async function storeChanges(
   writer: pg.ClientBase,
   lease: Lease,
   all: readonly Working[],
-  { through, first, recordedAt, events }: Batch,
+  batch: Batch,
 ): Promise<(ParkedEvent & { readonly family: string })[]> {
+  const { through, recordedAt } = batch
   const moving = all.filter(({ generation }) => comparePositions(generation.position, through) < 0)
-  const taken = moving.map((working) => ({ working, changes: working.workspace.take() }))
+  const work = moving.map((working) => {
+    const changes = working.workspace.take()
+    return { working, parked: changes.parked, writes: working.planner.plan(changes) }
+  })
+  const move = moveParameters(
+    lease,
+    moving.map(({ generation }) => generation),
+    through,
+    recordedAt,
+  )
+  try {
+    if (!(await inOneStatement(writer, work, move))) await inManyStatements(writer, work, move, batch)
+  } catch (error) {
+    throw asSuperseded(error)
+  }
+  return work.flatMap(({ working, parked }) => {
+    working.workspace.stored()
+    working.generation = { ...working.generation, position: through }
+    return parked.map((one) => ({ ...one, family: working.family.name }))
+  })
+}
+
+interface Work {
+  readonly working: Working
+  readonly parked: readonly ParkedEvent[]
+  readonly writes: readonly Write[]
+}
+
+/** Statements differ by which tables they write: so many are kept prepared. */
+const PREPARED = 200
+const names = new Map<string, string>()
+
+/** A single statement is a transaction. False where the work does not fit one, or is refused: then nothing was done. */
+async function inOneStatement(
+  writer: pg.ClientBase,
+  work: readonly Work[],
+  move: readonly unknown[],
+): Promise<boolean> {
+  if (work.some(({ parked }) => parked.length > 0)) return false
+  try {
+    const prepared = together(
+      work.flatMap(({ writes }) => writes),
+      move,
+    )
+    if (!prepared) return false
+    const text = `${prepared.text}select ${MOVE}`
+    if (!names.has(text) && names.size < PREPARED) names.set(text, `store ${names.size}`)
+    const name = names.get(text)
+    await writer.query({ text, values: prepared.values, ...(name !== undefined && { name }) })
+    return true
+  } catch (error) {
+    if (isRefused(error)) return false
+    throw error
+  }
+}
+
+async function inManyStatements(
+  writer: pg.ClientBase,
+  work: readonly Work[],
+  move: readonly unknown[],
+  { first, events }: Batch,
+): Promise<void> {
   try {
     await writer.query('begin')
-    await holdLease(writer, lease)
-    await moveCheckpoints(
-      writer,
-      moving.map(({ generation }) => generation),
-      through,
-      recordedAt,
-    )
-    for (const { working, changes } of taken) {
+    await writer.query({ name: 'move', text: `select ${MOVE}`, values: [...move] })
+    for (const { working, writes, parked } of work) {
       try {
-        await working.store.write(changes)
-        await recordParked(writer, working.generation, changes.parked)
+        for (const write of writes) await runWrite(writer, write)
+        await recordParked(writer, working.generation, parked)
       } catch (error) {
         if (!isRefused(error) || first === undefined) throw error
         throw new RefusedData(working.family.name, events, first, error)
@@ -77,11 +134,6 @@ export async function storeChanges(
     await writer.query('rollback').catch(() => {})
     throw error
   }
-  return taken.flatMap(({ working, changes }) => {
-    working.workspace.stored()
-    working.generation = { ...working.generation, position: through }
-    return changes.parked.map((parked) => ({ ...parked, family: working.family.name }))
-  })
 }
 
 /** Values that a column or an index cannot hold (SQLSTATE classes 22, 23 and 54), as opposed to a database in trouble. */

@@ -3,11 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import pg from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createReadSchema, generations, Superseded } from '../../src/projections/checkpoint.ts'
+import { createReadSchema, generations } from '../../src/projections/checkpoint.ts'
 import { connect } from '../../src/projections/connections.ts'
 import { familiesOf } from '../../src/projections/family.ts'
-import { takeLease } from '../../src/projections/lease.ts'
+import { Superseded, takeLease } from '../../src/projections/lease.ts'
+import { listParked } from '../../src/projections/parked.ts'
 import { project } from '../../src/projections/project.ts'
+import type { AnyProjection } from '../../src/projections/projection.ts'
 import { readModels } from '../../src/projections/readModels.ts'
 import { sessions } from '../../src/projections/sessions.ts'
 import { signals } from '../../src/projections/signals.ts'
@@ -100,10 +102,10 @@ describe('read models', () => {
 })
 
 describe('a runner that dies', () => {
-  const own = [sessions, steps, signals]
+  const own: AnyProjection[] = [sessions, steps, signals]
 
   /** Projects with connections whose nth statement is the last that the database sees. */
-  async function dieAt(log: FreshLog, nth: number): Promise<boolean> {
+  async function dieAt(log: FreshLog, nth: number, projections: readonly AnyProjection[]): Promise<boolean> {
     const connections = await connect(log.connectionString, 'dying')
     const { writer, reader, control } = connections
     let statements = 0
@@ -129,7 +131,7 @@ describe('a runner that dies', () => {
           pageSize: 5,
           bulkRows: 1,
         },
-        familiesOf(own).map((family) => ({
+        familiesOf(projections).map((family) => ({
           family,
           generation: live.find((one) => one.family === family.name)!,
         })),
@@ -142,30 +144,54 @@ describe('a runner that dies', () => {
     }
   }
 
-  test('between any two statements neither loses nor doubles anything', async () => {
-    const told = sample(14, 7)
-    const log = await freshLog()
-    await tell(log.store, told)
-    await projectAll(log, { projections: own })
-    const expected = await contents(log.connectionString, own)
-    const { rows: tables } = await log.pool.query(
-      `select string_agg(format('read.%I', tablename), ', ') as names from pg_tables
-        where schemaname = 'read' and tablename ~ '_v1_g1$'`,
-    )
-    let nth = 1
-    await startOver()
-    for (; await dieAt(log, nth); nth++) {
-      expect(await dieAt(log, Number.POSITIVE_INFINITY)).toBe(false)
-      expect(await contents(log.connectionString, own)).toEqual(expected)
-      await startOver()
-    }
-    expect(nth).toBeGreaterThan(20)
+  /** Parked events, of which the second session has one, take a transaction of many statements. */
+  const failing: AnyProjection[] = [
+    sessions,
+    {
+      ...steps,
+      evolve: (row, event, session) => {
+        if (event.stream.endsWith('2')) throw new Error('cannot take this in')
+        return steps.evolve(row, event, session)
+      },
+    },
+    signals,
+  ]
 
-    /** Everything derived is thrown away, and the next one dies one statement later. */
-    async function startOver() {
-      await log.pool.query(`truncate ${tables[0].names}; update read.checkpoints set position = 0`)
-    }
-  }, 60_000)
+  test.each([
+    ['one statement', own, 4],
+    ['many statements', failing, 20],
+  ])(
+    'anywhere in transactions of %s neither loses nor doubles anything',
+    async (_, projections, least) => {
+      const told = sample(14, 7)
+      const log = await freshLog()
+      await tell(log.store, told)
+      await projectAll(log, { projections })
+      const expected = await contents(log.connectionString, projections)
+      const parked = (await listParked(log.pool)).map(({ key, events }) => ({ key, events }))
+      const { rows: tables } = await log.pool.query(
+        `select string_agg(format('read.%I', tablename), ', ') as names from pg_tables
+        where schemaname = 'read' and tablename ~ '_v1_g1$'`,
+      )
+      let nth = 1
+      await startOver()
+      for (; await dieAt(log, nth, projections); nth++) {
+        expect(await dieAt(log, Number.POSITIVE_INFINITY, projections)).toBe(false)
+        expect(await contents(log.connectionString, projections)).toEqual(expected)
+        expect(await listParked(log.pool)).toMatchObject(parked)
+        await startOver()
+      }
+      expect(nth).toBeGreaterThan(least)
+
+      /** Everything derived is thrown away, and the next one dies one statement later. */
+      async function startOver() {
+        await log.pool.query(
+          `truncate ${tables[0].names}; update read.checkpoints set position = 0; delete from read.parked`,
+        )
+      }
+    },
+    60_000,
+  )
 
   test('is followed by another in five seconds, which goes on where it stopped', async () => {
     const log = await freshLog()

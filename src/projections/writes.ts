@@ -1,0 +1,131 @@
+import { entryOf } from './entry.ts'
+import { type Family, tableName } from './family.ts'
+import { keyText } from './fold.ts'
+import type { AnyProjection, AnyRow, AnyTable, RowKey, Tally } from './projection.ts'
+import {
+  addFrom,
+  columnsOf,
+  deleteByKeys,
+  deleteEmptySums,
+  insertFrom,
+  insertOrAddFrom,
+  updateFrom,
+} from './sql.ts'
+import type { TallyDelta } from './tallies.ts'
+import type { ChangedRow, Changes } from './workspace.ts'
+
+/** Something to be done to one table. */
+export type Write =
+  | {
+      readonly kind: 'rows'
+      readonly name: string
+      readonly table: AnyTable
+      readonly rows: readonly AnyRow[]
+      readonly statement: (name: string, table: AnyTable, rows: string) => string
+    }
+  | {
+      /** After the others of its table. */
+      readonly kind: 'keys'
+      readonly name: string
+      readonly table: AnyTable
+      readonly keys: readonly RowKey[]
+      readonly statement: (name: string, table: AnyTable) => string
+    }
+
+/** Keys of sums that are remembered to exist. */
+const KNOWN_SUMS = 100_000
+
+/** Says what is to be done to the tables of one generation. Remembers which sums exist, as long as nobody else writes. */
+export class WritePlanner {
+  readonly #family: Family
+  readonly #generation: number
+  readonly #sums = new Map<string, Set<string>>()
+
+  constructor(family: Family, generation: number) {
+    this.#family = family
+    this.#generation = generation
+  }
+
+  plan(changes: Changes): Write[] {
+    return [
+      ...[...changes.rows].flatMap(([member, rows]) => this.#rows(member, rows)),
+      ...changes.tallies.flatMap(({ tally, deltas }) => this.#sumsOf(tally, deltas)),
+    ]
+  }
+
+  #rows({ name: model, table }: AnyProjection, changed: readonly ChangedRow[]): Write[] {
+    const name = this.#table(model)
+    const begun = changed.filter(({ before, row }) => before === null && row !== null)
+    const kept = changed.filter(({ before, row }) => before !== null && row !== null)
+    const gone = changed.filter(({ before, row }) => before !== null && row === null)
+    const onlyKeys = columnsOf(table).length === table.key.length
+    return [
+      ...rowsWrite(
+        name,
+        table,
+        begun.map(({ row }) => row!),
+        insertFrom,
+      ),
+      ...(onlyKeys
+        ? []
+        : rowsWrite(
+            name,
+            table,
+            kept.map(({ row }) => row!),
+            updateFrom,
+          )),
+      ...keysWrite(
+        name,
+        table,
+        gone.map(({ key }) => key),
+        deleteByKeys,
+      ),
+    ]
+  }
+
+  #sumsOf(tally: Tally<object>, deltas: readonly TallyDelta[]): Write[] {
+    const name = this.#table(tally.name)
+    const table = tally.table as AnyTable
+    const columns = columnsOf(table).map(([column]) => column)
+    const known = entryOf(this.#sums, name, () => new Set<string>())
+    if (known.size > KNOWN_SUMS) known.clear()
+    const rowsWhere = (exists: boolean) =>
+      deltas
+        .filter(({ key }) => known.has(keyText(key)) === exists)
+        .map(({ key, add }) =>
+          Object.fromEntries([...key, ...add].map((value, index) => [columns[index]!, value])),
+        )
+    const [added, begun] = [rowsWhere(true), rowsWhere(false)]
+    // Sums are never negative: where one grows, they are not all 0.
+    const less = deltas.filter(({ add }) => add.every((amount) => amount <= 0)).map(({ key }) => key)
+    for (const { key } of deltas) known.add(keyText(key))
+    for (const key of less) known.delete(keyText(key))
+    return [
+      ...rowsWrite(name, table, added, addFrom),
+      ...rowsWrite(name, table, begun, insertOrAddFrom),
+      ...keysWrite(name, table, less, deleteEmptySums),
+    ]
+  }
+
+  #table(model: string): string {
+    return tableName(this.#family.models.find(({ name }) => name === model)!, this.#generation)
+  }
+}
+
+function rowsWrite(
+  name: string,
+  table: AnyTable,
+  rows: readonly AnyRow[],
+  statement: Extract<Write, { kind: 'rows' }>['statement'],
+): Write[] {
+  return rows.length > 0 ? [{ kind: 'rows', name, table, rows, statement }] : []
+}
+
+function keysWrite(
+  name: string,
+  table: AnyTable,
+  keys: readonly RowKey[],
+  statement: Extract<Write, { kind: 'keys' }>['statement'],
+): Write[] {
+  return keys.length > 0 ? [{ kind: 'keys', name, table, keys, statement }] : []
+}
