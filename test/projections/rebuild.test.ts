@@ -87,10 +87,16 @@ describe('a rebuild', () => {
     const {
       rows: [{ n: sessionsBefore }],
     } = await log.pool.query('select count(*)::int as n from read.sessions')
+    let position = 0
     const querying = (async () => {
       while (!done) {
-        const { rows } = await log.pool.query('select count(*)::int as n from read.sessions')
+        const { rows } = await log.pool.query(
+          `select (select count(*)::int from read.sessions) as n,
+                  (select position::int from read.checkpoints where status = 'live') as position`,
+        )
         least = Math.min(least, rows[0].n)
+        if (rows[0].position < position) throw new Error('the read models went back')
+        position = rows[0].position
       }
     })()
     const tuning = { pageSize: 200, bulkRows: 200 }
