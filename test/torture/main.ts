@@ -39,7 +39,7 @@ if (values.break !== undefined) process.env.TORTURE_BREAK = values.break
 
 const report = await torture({
   seed: Number(values.seed),
-  seconds: values.quick ? 10 : Number(values.minutes) * 60,
+  seconds: values.quick ? 6 : Number(values.minutes) * 60,
   faults: wanted as FaultName[],
   people: Number(values.people),
   preload: values.break === undefined ? [] : [join(import.meta.dirname, 'breakCode.ts')],
