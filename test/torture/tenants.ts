@@ -2,7 +2,6 @@ import { issueToken } from '../../src/api/auth.ts'
 import { JWT_SECRET } from './secret.ts'
 
 export const TENANTS = ['amber', 'birch'] as const
-export type Tenant = (typeof TENANTS)[number]
 
 /** Good for longer than any clock is set off. */
 const MONTH_SECONDS = 30 * 86_400
