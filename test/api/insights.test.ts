@@ -81,8 +81,10 @@ describe('a prediction', () => {
     const { status, body } = await get('prediction/young-last')
     expect(status).toBe(200)
     expect(body).toMatchObject({ unknown: expect.stringContaining('199'), finished: 199 })
-    await importHistory(admin, 'young', [{ session: 'young-last', status: 'abandoned', at: hour(99) }])
-    const known = await get('prediction/young-s1')
+    const position = await importHistory(admin, 'young', [
+      { session: 'young-last', status: 'abandoned', at: hour(99) },
+    ])
+    const known = await analyst.get(`/onboarding/prediction/young-s1?after=${position}`)
     expect(known.body).toMatchObject({ model: { version: 1, finished: 200 } })
   })
 
