@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import { sessionAggregate } from '../commands/aggregates.ts'
 import type { Flows } from '../commands/flows.ts'
@@ -8,8 +7,8 @@ import type { Refusal } from '../domain/decider.ts'
 import { flowOfSession } from '../domain/flowOverrides.ts'
 import { derivedId } from '../domain/ids.ts'
 import type { AbandonSession } from '../domain/sessionCommands.ts'
-import { type Lease, releaseLease, takeLease } from '../projections/lease.ts'
 import { type AbandonmentCandidate, abandonmentCandidates } from '../projections/sessionQueries.ts'
+import { type LeasedSchedule, startLeasedSchedule } from './leasedSchedule.ts'
 
 export interface AbandonmentOptions {
   readonly pool: pg.Pool
@@ -21,12 +20,6 @@ export interface AbandonmentOptions {
   readonly everyMs?: number
 }
 
-export interface Abandonment {
-  /** One look now. Answers how many sessions were given up; none where another node has the turn. */
-  look(): Promise<number>
-  stop(): Promise<void>
-}
-
 const LEASE = 'abandonment'
 const PAGE = 500
 const AT_ONCE = 10
@@ -35,66 +28,33 @@ const AT_ONCE = 10
  * Gives up sessions in which nothing happened for their flow's `abandonAfterHours`, by a command like any other: it is decided on
  * the session as it is then, so somebody who came back in the last moment is not thrown out. One node at a time looks.
  */
-export function startAbandonment(options: AbandonmentOptions): Abandonment {
+export function startAbandonment(options: AbandonmentOptions): LeasedSchedule {
   const { pool, onError, everyMs = 60_000 } = options
-  const holder = randomUUID()
-  let stopped = false
-  let looking: Promise<number> = Promise.resolve(0)
-
-  const look = async (): Promise<number> => {
-    const client = await pool.connect()
-    let fault: Error | undefined
-    try {
+  return startLeasedSchedule({
+    pool,
+    name: LEASE,
+    everyMs,
+    onError,
+    async work(mine) {
       let abandoned = 0
-      while (!stopped) {
-        const lease = await takeLease(client, LEASE, holder)
-        if (!lease) break
-        const given = await giveUp(options, client, lease)
+      while (await mine()) {
+        const given = await giveUp(options, mine)
         abandoned += given
-        if (given === 0) {
-          await releaseLease(client, lease)
-          break
-        }
+        if (given === 0) break
       }
       return abandoned
-    } catch (error) {
-      fault = error as Error
-      throw error
-    } finally {
-      client.release(fault)
-    }
-  }
-  const next = () => {
-    looking = looking
-      .catch(() => 0)
-      .then(() => (stopped ? 0 : look()))
-      .catch((error) => {
-        onError(error)
-        return 0
-      })
-    return looking
-  }
-  const timer = setInterval(next, everyMs)
-  timer.unref()
-
-  return {
-    look: next,
-    async stop() {
-      stopped = true
-      clearInterval(timer)
-      await looking
     },
-  }
+  })
 }
 
 /** One page of those whose time is over; those that the read model shows late are found alive and left alone. */
-async function giveUp(options: AbandonmentOptions, client: pg.PoolClient, lease: Lease): Promise<number> {
+async function giveUp(options: AbandonmentOptions, mine: () => Promise<boolean>): Promise<number> {
   const now = options.now().toISOString()
-  const candidates = await abandonmentCandidates(client, now, PAGE)
+  const candidates = await abandonmentCandidates(options.pool, now, PAGE)
   let abandoned = 0
   for (let i = 0; i < candidates.length; i += AT_ONCE) {
     // The lease runs out in seconds: it is held for each handful anew.
-    if (!(await takeLease(client, lease.name, lease.holder))) break
+    if (!(await mine())) break
     const outcomes = await Promise.all(
       candidates.slice(i, i + AT_ONCE).map((candidate) => abandon(options, candidate, now)),
     )

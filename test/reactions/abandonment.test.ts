@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Abandonment, startAbandonment } from '../../src/reactions/abandonment.ts'
+import { startAbandonment } from '../../src/reactions/abandonment.ts'
+import type { LeasedSchedule } from '../../src/reactions/leasedSchedule.ts'
 import { type ApiNode, startApiNode } from '../support/apiNode.ts'
 import type { Client } from '../support/client.ts'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
@@ -11,7 +12,7 @@ let node: ApiNode
 let admin: Client
 /** What the schedule takes for now. */
 let clock = Date.now()
-let schedule: Abandonment
+let schedule: LeasedSchedule
 const faults: unknown[] = []
 
 beforeAll(async () => {

@@ -9,14 +9,15 @@ import { startExperiments } from '../../src/commands/experiments.ts'
 import { createHandle } from '../../src/commands/handle.ts'
 import { createPostgresEventStore } from '../../src/eventStore/postgres.ts'
 import { type Analysis, startAnalysis } from '../../src/projections/analysis/analysisIndex.ts'
-import { type Bandits, startBandits } from '../../src/reactions/bandits.ts'
+import { startBandits } from '../../src/reactions/bandits.ts'
+import type { LeasedSchedule } from '../../src/reactions/leasedSchedule.ts'
 import type { Client } from '../support/client.ts'
 import { importHistory, publish } from '../support/history.ts'
 import { startTestService, type TestService } from '../support/service.ts'
 
 let service: TestService
 let admin: Client
-let bandits: Bandits
+let bandits: LeasedSchedule
 let analysis: Analysis
 const closing: (() => unknown)[] = []
 const faults: unknown[] = []
