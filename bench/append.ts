@@ -3,8 +3,13 @@ import { getPostgreSQLEventStore } from '@event-driven-io/emmett-postgresql'
 import pg from 'pg'
 import type { NewEvent } from '../src/domain/envelope.ts'
 import { encode } from '../src/eventStore/codec.ts'
+import type { EventStore } from '../src/eventStore/eventStore.ts'
+import { createEventStoreDbEventStore } from '../src/eventStore/eventStoreDb.ts'
 import { createPostgresEventStore } from '../src/eventStore/postgres.ts'
+import { RAW_APPEND, rawAppend } from './eventStoreDb.ts'
 import { alternate, type BenchOptions, type BenchRow, benchPostgres, compared } from './support.ts'
+
+const { EVENTSTORE_URL } = process.env
 
 /** Appends to a stream that has `revision + 1` events. */
 type Append = (stream: string, events: readonly NewEvent[], revision: number) => Promise<unknown>
@@ -14,45 +19,82 @@ const BY_HAND = 'grouped INSERT by hand'
 
 /**
  * The log alone: one and a hundred events a call, 1 to 256 writers, each waiting for its answer before it goes on. Streams get
- * their first event here and grow to twenty, as sessions do.
+ * their first event here and grow to twenty, as sessions do. With EVENTSTORE_URL the log is there, and beside it the client of
+ * that server as it is.
  */
-export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRow[] }> {
+export function run(options: BenchOptions): Promise<{ rows: BenchRow[] }> {
+  return EVENTSTORE_URL ? onEventStoreDb(EVENTSTORE_URL, options) : onPostgres(options)
+}
+
+async function onEventStoreDb(url: string, { quick, log }: BenchOptions): Promise<{ rows: BenchRow[] }> {
+  const store = await createEventStoreDbEventStore({ connectionString: url })
+  const raw = rawAppend(url)
+  const rows: BenchRow[] = []
+  try {
+    for (const { writers, size, name } of sizes(quick)) {
+      // One event is one call here, and nothing groups them: fewer take it as long.
+      const calls = quick ? 200 : size === 1 ? 3000 : 300
+      const found = await alternate(quick ? 1 : 5, {
+        ours: () => measure(appendTo(store), writers, size, calls),
+        raw: () => measure(raw.append, writers, size, calls),
+      })
+      log(`${name}: ours ${Math.round(found.ours)}, raw ${Math.round(found.raw)}`)
+      const row = { name: `EventStoreDB: ${name}`, value: found.ours, unit: 'events/s' }
+      rows.push(compared({ ...row, target: { min: 0.9 } }, { name: RAW_APPEND, value: found.raw }))
+    }
+  } finally {
+    await Promise.all([store.close(), raw.close()])
+  }
+  return { rows }
+}
+
+const sizes = (quick: boolean) =>
+  [1, 100].flatMap((size) =>
+    (quick ? [16] : [1, 16, 64, 256]).map((writers) => ({
+      writers,
+      size,
+      name: `${writers} ${writers === 1 ? 'writer' : 'writers'} × ${size} ${size === 1 ? 'event' : 'events'}`,
+    })),
+  )
+
+const appendTo =
+  (store: EventStore): Append =>
+  (stream, events, revision) =>
+    store.append(stream, events, revision < 0 ? 'no_stream' : revision)
+
+async function onPostgres({ quick, log }: BenchOptions): Promise<{ rows: BenchRow[] }> {
   const postgres = await benchPostgres()
   const store = await createPostgresEventStore({ connectionString: await postgres.database() })
   const byHand = await groupedInserts(await postgres.database())
   const emmett = emmettStore(await postgres.database())
   const rows: BenchRow[] = []
   try {
-    for (const size of [1, 100])
-      for (const writers of quick ? [16] : [1, 16, 64, 256]) {
-        const calls = quick ? 200 : size === 1 ? (writers === 1 ? 1500 : 20_000) : writers === 1 ? 200 : 1000
-        const rate =
-          (append: Append, share = 1) =>
-          () =>
-            measure(append, writers, size, calls * share)
-        const found = await alternate(quick ? 1 : 5, {
-          ours: rate((stream, events, revision) =>
-            store.append(stream, events, revision < 0 ? 'no_stream' : revision),
-          ),
-          byHand: rate(byHand.append),
-          // Slower by far: a fifth of the calls takes it as long.
-          emmett: rate(emmett.append, 0.2),
-        })
-        const name = `${writers} ${writers === 1 ? 'writer' : 'writers'} × ${size} ${size === 1 ? 'event' : 'events'}`
-        log(
-          `${name}: ${Object.entries(found)
-            .map(([who, value]) => `${who} ${Math.round(value)}`)
-            .join(', ')}`,
-        )
-        const row = (beside: string) => ({
-          name: `${name}, beside ${beside}`,
-          value: found.ours,
-          unit: 'events/s',
-        })
-        rows.push(compared({ ...row(BY_HAND), target: { min: 0.5 } }, { name: BY_HAND, value: found.byHand }))
-        const least = writers === 64 && size === 1 ? { target: { min: 8 } } : {}
-        rows.push(compared({ ...row(EMMETT), ...least }, { name: EMMETT, value: found.emmett }))
-      }
+    for (const { writers, size, name } of sizes(quick)) {
+      const calls = quick ? 200 : size === 1 ? (writers === 1 ? 1500 : 20_000) : writers === 1 ? 200 : 1000
+      const rate =
+        (append: Append, share = 1) =>
+        () =>
+          measure(append, writers, size, calls * share)
+      const found = await alternate(quick ? 1 : 5, {
+        ours: rate(appendTo(store)),
+        byHand: rate(byHand.append),
+        // Slower by far: a fifth of the calls takes it as long.
+        emmett: rate(emmett.append, 0.2),
+      })
+      log(
+        `${name}: ${Object.entries(found)
+          .map(([who, value]) => `${who} ${Math.round(value)}`)
+          .join(', ')}`,
+      )
+      const row = (beside: string) => ({
+        name: `${name}, beside ${beside}`,
+        value: found.ours,
+        unit: 'events/s',
+      })
+      rows.push(compared({ ...row(BY_HAND), target: { min: 0.5 } }, { name: BY_HAND, value: found.byHand }))
+      const least = writers === 64 && size === 1 ? { target: { min: 8 } } : {}
+      rows.push(compared({ ...row(EMMETT), ...least }, { name: EMMETT, value: found.emmett }))
+    }
   } finally {
     await Promise.all([store.close(), byHand.close(), emmett.close()])
     await postgres.stop()

@@ -1,12 +1,16 @@
+import { RAW_APPEND, startRawAppends } from './eventStoreDb.ts'
 import { answerBody, load, prepareSessions, type Request, startServer } from './http/load.ts'
 import { type BenchOptions, type BenchRow, benchPostgres, compared, median } from './support.ts'
 
 const CONNECTIONS = 64
-const BARE = 'bare Fastify + one INSERT'
+const { EVENTSTORE_URL } = process.env
+const BARE = EVENTSTORE_URL ? RAW_APPEND : 'bare Fastify + one INSERT'
+const LEAST = EVENTSTORE_URL ? 0.9 : 1
 
 /**
  * A step submitted over HTTP: the token checked, the body and the answer validated, decided, durable in the log with its chain, read
- * models following. Beside it a route that does one INSERT. Server, database and clients share the machine.
+ * models following. Beside it a route that does one INSERT. Server, database and clients share the machine. With EVENTSTORE_URL the log is
+ * there, and beside it the client of that server appending an event a time, as many at once, without HTTP.
  */
 export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRow[] }> {
   const seconds = quick ? 1 : 5
@@ -14,7 +18,9 @@ export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRo
   const each = quick ? 4 : 32
   const postgres = await benchPostgres()
   const ours = await startServer('ours', await postgres.database())
-  const bare = await startServer('bare', await postgres.database())
+  const bare = EVENTSTORE_URL
+    ? startRawAppends(EVENTSTORE_URL)
+    : await startServer('bare', await postgres.database())
   try {
     const sessions = await prepareSessions(ours.url, CONNECTIONS * each)
     const submit = (session: string, n: number): Request => ({
@@ -33,11 +39,13 @@ export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRo
               .map((session, n) => submit(session, n)),
         }),
       bare: () =>
-        load(bare.url, {
-          connections: CONNECTIONS,
-          seconds,
-          requests: (connection) => [{ method: 'POST', path: '/insert', body: answerBody(connection) }],
-        }),
+        'load' in bare
+          ? bare.load(CONNECTIONS, seconds)
+          : load(bare.url, {
+              connections: CONNECTIONS,
+              seconds,
+              requests: (connection) => [{ method: 'POST', path: '/insert', body: answerBody(connection) }],
+            }),
       hot: () =>
         load(ours.url, {
           connections: CONNECTIONS,
@@ -69,15 +77,20 @@ export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRo
       rows: [
         compared(
           {
-            name: 'submit a step, 64 connections',
+            name: `${EVENTSTORE_URL ? 'EventStoreDB: ' : ''}submit a step, 64 connections`,
             value: of('distinct', 'perSecond'),
             unit: '/s',
-            target: { min: 1 },
+            target: { min: LEAST },
           },
           { name: BARE, value: of('bare', 'perSecond') },
         ),
         compared(
-          { name: 'p99', value: of('distinct', 'p99'), unit: 'ms', target: { max: 1 } },
+          {
+            name: 'p99',
+            value: of('distinct', 'p99'),
+            unit: 'ms',
+            ...(EVENTSTORE_URL ? {} : { target: { max: 1 } }),
+          },
           { name: BARE, value: of('bare', 'p99') },
         ),
         { name: 'one hot session', value: of('hot', 'perSecond'), unit: '/s', target: { min: 1000 } },

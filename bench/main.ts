@@ -9,6 +9,10 @@ const available = readdirSync(new URL('.', import.meta.url))
   .filter((name) => !NOT_BENCHES.has(name) && !name.includes('.'))
   .sort()
 
+/** Figures of the other engine have files of their own. */
+const resultsOf = (name: string) =>
+  process.env.EVENTSTORE_URL && ['append', 'commands'].includes(name) ? `${name}-eventstoredb` : name
+
 const args = process.argv.slice(2)
 const quick = args.includes('--quick')
 const names = args.filter((arg) => !arg.startsWith('-'))
@@ -35,6 +39,6 @@ Benches: ${available.join(', ')}`)
     const log = (line: string) => console.error(`  ${line}`)
     const { rows } = await bench.run({ quick, log })
     console.log(formatTable(rows))
-    if (!quick) console.log(`→ ${await writeResults(name, rows)}`)
+    if (!quick) console.log(`→ ${await writeResults(resultsOf(name), rows)}`)
   }
 }
