@@ -3,7 +3,6 @@ import type { AnalysisEvent } from './analysisEvent.ts'
 import { AttributeColumn } from './attributeColumn.ts'
 import { EventCodes } from './eventCodes.ts'
 import { Growable, sharedFloat64, sharedUint32 } from './growable.ts'
-import { postingBytes } from './postings.ts'
 import { PropertyColumn } from './propertyColumn.ts'
 import type { Run } from './run.ts'
 import { type LiveRun, RunSet } from './runSet.ts'
@@ -114,11 +113,10 @@ export class ColumnarIndex {
     return user < 0 ? this.sessions.text(unit) : this.users.ids.text(user)
   }
 
-  /** Bytes held, by part, with what queries keep to be faster. `perEvent` is without attributes and properties. */
+  /** Bytes held, by part. `perEvent` is without attributes and properties. */
   memory(): { events: number; ids: number; attributes: number; properties: number; perEvent: number } {
     const tail = [this.#session, this.#code, this.#time, this.#revision]
-    const postings = this.runSet.runs.reduce((sum, run) => sum + postingBytes(run), 0)
-    const events = this.runSet.bytes + postings + tail.reduce((sum, column) => sum + column.bytes, 0)
+    const events = this.runSet.bytes + tail.reduce((sum, column) => sum + column.bytes, 0)
     const ids = this.sessions.bytes + this.users.bytes
     const sum = (columns: Iterable<{ bytes: number }>) =>
       [...columns].reduce((all, { bytes }) => all + bytes, 0)

@@ -64,13 +64,12 @@ export function funnelOf(
   { plan, values }: { plan: Pick<FunnelPlan, 'steps' | 'groups'>; values: readonly unknown[] },
   counts: FunnelCounts,
 ): FunnelAnswer {
-  const all = together(counts, plan.steps)
-  const steps = funnelRows(funnel, all, durationTimes(all, 1), 0)
+  const times = durationTimes(counts, plan.groups)
+  const steps = funnelRows(funnel, together(counts, plan.steps), times.all, 0)
   const { excluded } = counts
   if (!funnel.breakdown) return { steps, breakdowns: [], excluded }
-  const times = plan.groups > 1 ? durationTimes(counts, plan.groups) : durationTimes(all, 1)
   const breakdowns = values
-    .map((value, group) => ({ value, steps: funnelRows(funnel, counts, times, group) }))
+    .map((value, group) => ({ value, steps: funnelRows(funnel, counts, times.of[group]!, group) }))
     .filter((breakdown) => breakdown.steps[0]!.count > 0)
     .sort((a, b) => b.steps[0]!.count - a.steps[0]!.count)
   return { steps, breakdowns, excluded }

@@ -1,4 +1,4 @@
-import { byGroup, quantiles } from '../plan/order.ts'
+import { groupedQuantiles } from '../plan/quantiles.ts'
 import type { Interval } from '../statistics/interval.ts'
 import { wilson } from '../statistics/twoProportions.ts'
 import type { FunnelCounts } from './execute.ts'
@@ -21,11 +21,11 @@ export interface FunnelRow {
   readonly p90Seconds: number | null
 }
 
-/** The rows of one group, given the times of all. */
+/** The rows of one group, given its times. */
 export function funnelRows(
   funnel: CheckedFunnel,
-  counts: FunnelCounts,
-  times: readonly (readonly Times[])[],
+  counts: Pick<FunnelCounts, 'reached' | 'open'>,
+  times: readonly Times[],
   group: number,
 ): FunnelRow[] {
   const k = funnel.steps.length
@@ -38,7 +38,7 @@ export function funnelRows(
     const count = atLeast[i + 1]!
     const before = i === 0 ? 0 : atLeast[i]!
     const inProgress = i === 0 ? 0 : open[i]!
-    const [medianSeconds, p90Seconds] = i === 0 ? [null, null] : times[i - 1]![group]!
+    const [medianSeconds, p90Seconds] = i === 0 ? [null, null] : times[i - 1]!
     return {
       name: funnel.order === 'unordered' ? `${i + 1} of ${k} steps` : step.name,
       count,
@@ -53,35 +53,35 @@ export function funnelRows(
   })
 }
 
-/** Median and 90th percentile of each step's durations, in seconds, by group: of step s + 1 in row s. */
-export function durationTimes({ durations }: FunnelCounts, groups: number): Times[][] {
-  return durations.map(({ ms, group }) => {
-    if (!group) return [summary(ms)]
-    const { values, start } = byGroup(ms, group, groups)
-    return Array.from({ length: groups }, (_, g) => summary(values.subarray(start[g]!, start[g + 1]!)))
+/** Median and 90th percentile of each step's durations, in seconds, of step s + 1 in row s: of all units, and by group. */
+export function durationTimes(
+  { durations }: FunnelCounts,
+  groups: number,
+): { readonly all: readonly Times[]; readonly of: readonly (readonly Times[])[] } {
+  const rows = durations.map((parts) => {
+    const grouped = parts.map(({ ms, group }) => ({ values: ms, group }))
+    return groupedQuantiles(grouped, groups, [0.5, 0.9], 0.001)
   })
+  return {
+    all: rows.map(({ all }) => times(all)),
+    of: Array.from({ length: groups }, (_, g) => rows.map(({ of }) => times(of[g]!))),
+  }
 }
 
 type Times = readonly [median: number | null, p90: number | null]
 
-function summary(ms: Float64Array): Times {
-  if (ms.length === 0) return [null, null]
-  const [median, p90] = quantiles(ms, [0.5, 0.9], 0.001)
-  return [median!, p90!]
-}
+const times = ([median, p90]: readonly number[]): Times =>
+  Number.isNaN(median) ? [null, null] : [median!, p90!]
 
 /** Counts with every group in one; groups count each unit once. */
-export function together(counts: FunnelCounts, steps: number): FunnelCounts {
+export function together(
+  { reached, open }: Pick<FunnelCounts, 'reached' | 'open'>,
+  steps: number,
+): Pick<FunnelCounts, 'reached' | 'open'> {
   const sum = (cells: Float64Array) => {
     const total = new Float64Array(steps + 1)
     for (let i = 0; i < cells.length; i++) total[i % (steps + 1)]! += cells[i]!
     return total
   }
-  return {
-    reached: sum(counts.reached),
-    open: sum(counts.open),
-    excluded: counts.excluded,
-    unclear: counts.unclear,
-    durations: counts.durations.map(({ ms }) => ({ ms, group: null })),
-  }
+  return { reached: sum(reached), open: sum(open) }
 }

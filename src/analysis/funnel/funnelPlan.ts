@@ -1,5 +1,4 @@
 import { sharedInt32 } from '../columns/growable.ts'
-import { postingsOf } from '../columns/postings.ts'
 import { type Coding, codeFilters } from '../plan/coding.ts'
 import { groupsOf, segmentMask } from '../plan/groups.ts'
 import type { AnalysisSource } from '../plan/source.ts'
@@ -62,12 +61,10 @@ export function planFunnel(
   const filters = [...funnel.steps, ...funnel.exclusions.map(({ filter }) => filter)]
   const groups = funnel.breakdown ? groupsOf(funnel.breakdown, source, view, funnel.asOf) : null
   const mask = segmentMask(funnel.segment, source, funnel.unit, funnel.asOf)
-  const coding = codeFilters(filters, source.index, view, funnel.asOf, warn)
-  const kinds = stepKinds(funnel, coding, options)
   return {
     plan: {
       kind: 'funnel',
-      coding: kinds ? withPostings(coding, kinds) : coding,
+      coding: codeFilters(filters, source.index, view, funnel.asOf, warn),
       steps: funnel.steps.length,
       order: funnel.order,
       entry: funnel.entry,
@@ -85,26 +82,6 @@ export function planFunnel(
     },
     values: groups?.values ?? [undefined],
   }
-}
-
-/** The one code of each step, of funnels that can be run from postings; else null. */
-function stepKinds(
-  funnel: CheckedFunnel,
-  { codes, matches }: Coding,
-  options: FunnelOptions,
-): number[] | null {
-  const { order, ties, exclusions, steps } = funnel
-  const plain = order === 'ordered' && ties === 'recorded' && exclusions.length === 0
-  if (!plain || Object.keys(options).length > 0 || steps.some(({ where }) => where)) return null
-  const kinds = steps.map((_, step) => {
-    const row = matches.subarray(step * codes, (step + 1) * codes)
-    return row.indexOf(1) === row.lastIndexOf(1) ? row.indexOf(1) : -1
-  })
-  return kinds.includes(-1) ? null : kinds
-}
-
-function withPostings(coding: Coding, kinds: readonly number[]): Coding {
-  return { ...coding, runs: coding.runs.map((run) => ({ ...run, postings: postingsOf(run, kinds) })) }
 }
 
 /** The groups, with units outside the mask left out. */

@@ -1,5 +1,5 @@
 import { type Envelope, envelope, type Outcome } from '../plan/envelope.ts'
-import { quantiles } from '../plan/order.ts'
+import { quantiles } from '../plan/quantiles.ts'
 import type { AnalysisSource } from '../plan/source.ts'
 import { kaplanMeier, type Observation, type SurvivalPoint } from '../statistics/survival.ts'
 import { type FunnelOptions, planFunnel } from './funnelPlan.ts'

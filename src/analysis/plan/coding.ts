@@ -1,6 +1,5 @@
 import type { ColumnarIndex, View } from '../columns/columnarIndex.ts'
 import { sharedUint32 } from '../columns/growable.ts'
-import type { Posting } from '../columns/postings.ts'
 import type { LiveRun } from '../columns/runSet.ts'
 import { type CompiledFilter, countedCodes, filterCodes } from './filter.ts'
 import { rowCondition } from './rowConditions.ts'
@@ -13,8 +12,6 @@ interface CodedRun {
   readonly time: Float64Array
   /** Kinds of event, told apart as far as the query's filters do. */
   readonly code: Uint32Array
-  /** Where the events of each step are, for plans that are run so. */
-  readonly postings?: readonly Posting[]
 }
 
 /**

@@ -68,7 +68,9 @@ function followFirst(plan: RetentionPlan, cohorts: Cohorts): Follow {
       end = rolling ? began + length : calendar.end
       if (!onOrAfter) returns.count(0, returned)
     }
-    for (let i = first + 1; i < to; i++) {
+    // Most units are gone before their first period ends.
+    const last = time[to - 1]!
+    for (let i = first + 1; i < to && last >= end; i++) {
       if (back[code[i]!] !== 1) continue
       const t = time[i]!
       if (t < end) continue

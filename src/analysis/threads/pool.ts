@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
-import { type FunnelCounts, mergeCounts, type Part } from '../funnel/execute.ts'
+import { executeFunnel, type FunnelCounts, mergeCounts, type Part } from '../funnel/execute.ts'
 import type { FunnelPlan } from '../funnel/funnelPlan.ts'
-import { type CohortCounts, mergeCohorts } from '../retention/execute.ts'
+import { type CohortCounts, executeRetention, mergeCohorts } from '../retention/execute.ts'
 import type { RetentionPlan } from '../retention/retentionPlan.ts'
 
 export interface Task {
@@ -10,21 +10,36 @@ export interface Task {
   readonly part: Part
 }
 
-/** Worker threads that run plans over shared memory, so that a query does not hold up the thread that serves commands. */
+/** Runs plans on all processors: over shared memory, each thread its part of the units, the asking thread among them. */
 export interface QueryPool {
   readonly funnel: (plan: FunnelPlan) => Promise<FunnelCounts>
   readonly retention: (plan: RetentionPlan) => Promise<readonly CohortCounts[]>
   readonly close: () => Promise<void>
 }
 
-/** Starts `threads` workers; each query is spread over all of them. A worker that dies fails its queries and is replaced. */
-export function startPool(threads = availableParallelism()): QueryPool {
-  const members = Array.from({ length: threads }, () => new Member())
-  const spread = <Result>(plan: Task['plan']): Promise<Result[]> =>
-    Promise.all(members.map((member, index) => member.run<Result>({ plan, part: { index, of: threads } })))
+/** Below this many units per thread handing them over takes longer than it saves. */
+const WORTHWHILE = 10_000
+
+/** Makes ready for `threads` threads, the asking one included; the others start when first needed. A worker that dies fails its queries and is replaced. */
+export function startPool(threads = availableParallelism(), worthwhile = WORTHWHILE): QueryPool {
+  const members = Array.from({ length: threads - 1 }, () => new Member())
+  const spread = async <Result>(
+    plan: Task['plan'],
+    here: (part: Part) => Result,
+  ): Promise<readonly Result[]> => {
+    const units = plan.coding.runs.reduce((sum, { unit }) => sum + unit.length, 0)
+    const of = Math.min(threads, Math.max(1, Math.floor(units / worthwhile)))
+    const others = members
+      .slice(0, of - 1)
+      .map((member, i) => member.run<Result>({ plan, part: { index: i + 1, of } }))
+    const elsewhere = Promise.all(others)
+    // Waited for below; until then a failure is nobody's.
+    elsewhere.catch(() => {})
+    return [here({ index: 0, of }), ...(await elsewhere)]
+  }
   return {
-    funnel: async (plan) => mergeCounts(await spread<FunnelCounts>(plan)),
-    retention: async (plan) => mergeCohorts(await spread<CohortCounts[]>(plan)),
+    funnel: async (plan) => mergeCounts(await spread(plan, (part) => executeFunnel(plan, part))),
+    retention: async (plan) => mergeCohorts(await spread(plan, (part) => executeRetention(plan, part))),
     close: async () => {
       await Promise.all(members.map((member) => member.close()))
     },

@@ -1,10 +1,22 @@
+import { setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
 import { executeFunnel } from '../funnel/execute.ts'
 import { executeRetention } from '../retention/execute.ts'
 import type { Task } from './pool.ts'
 
+// On Linux this is the priority of the thread alone: where processors are few, commands come first.
+if (process.platform === 'linux') setPriority(3)
+
 /** Runs parts of plans, one after another, over memory shared with the thread that made them. */
 parentPort!.on('message', ({ id, plan, part }: Task & { id: number }) => {
-  const result = plan.kind === 'funnel' ? executeFunnel(plan, part) : executeRetention(plan, part)
-  parentPort!.postMessage({ id, result })
+  if (plan.kind === 'retention') {
+    parentPort!.postMessage({ id, result: executeRetention(plan, part) })
+    return
+  }
+  const result = executeFunnel(plan, part)
+  // Given away, not copied.
+  const given = result.durations.flatMap((parts) =>
+    parts.flatMap(({ ms, group }) => (group ? [ms.buffer, group.buffer] : [ms.buffer])),
+  )
+  parentPort!.postMessage({ id, result }, given as ArrayBuffer[])
 })

@@ -3,6 +3,7 @@ import type { Explanation } from '../../analysis/funnel/explain.ts'
 import type { Envelope } from '../../analysis/plan/envelope.ts'
 import { segmentMembers } from '../../analysis/segments/segment.ts'
 import type { SegmentRule } from '../../analysis/segments/segmentRule.ts'
+import type { QueryPool } from '../../analysis/threads/pool.ts'
 import type { JsonObject } from '../../domain/json.ts'
 import { streamName } from '../../domain/stream.ts'
 import type { EventStore } from '../../eventStore/eventStore.ts'
@@ -25,7 +26,12 @@ export interface Answering {
   members(question: MembersQuestion): Reply
 }
 
-export function answering(store: EventStore, follower: () => Follower, now: () => number): Answering {
+export function answering(
+  store: EventStore,
+  follower: () => Follower,
+  now: () => number,
+  pool: QueryPool,
+): Answering {
   const sourceOf = (tenant: string, { flowId }: JsonObject) =>
     typeof flowId === 'string' ? follower().state.source(tenant, flowId, now()) : undefined
 
@@ -45,7 +51,7 @@ export function answering(store: EventStore, follower: () => Follower, now: () =
     async query({ tenant, kind, body }) {
       const source = sourceOf(tenant, body)
       if (!source) return { is: 'flow_unknown' }
-      const outcome = queries[kind](body, source)
+      const outcome = await queries[kind](body, source, pool)
       if ('faults' in outcome) return { is: 'faults', faults: outcome.faults }
       const { answer } = outcome
       if (kind === 'explain')

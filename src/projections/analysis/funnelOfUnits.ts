@@ -48,10 +48,9 @@ export function funnelOfUnits(
     open,
     excluded,
     unclear,
-    durations: durations.map(({ ms, group }) => ({
-      ms: Float64Array.from(ms),
-      group: groups > 1 ? Uint32Array.from(group) : null,
-    })),
+    durations: durations.map(({ ms, group }) => [
+      { ms: Float64Array.from(ms), group: groups > 1 ? Uint32Array.from(group) : null },
+    ]),
   }
   return { ...funnelOf(funnel, { plan: { steps, groups }, values }, counts), exact: unclear === 0 }
 }

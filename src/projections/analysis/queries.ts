@@ -1,6 +1,6 @@
 import { funnelDrivers } from '../../analysis/drivers/drivers.ts'
 import { type Explanation, explainFunnel } from '../../analysis/funnel/explain.ts'
-import { queryFunnel } from '../../analysis/funnel/funnel.ts'
+import { prepareFunnel } from '../../analysis/funnel/funnel.ts'
 import { checkFunnel } from '../../analysis/funnel/funnelQuery.ts'
 import { timeToConvert } from '../../analysis/funnel/timeToConvert.ts'
 import { flowDifficulties, sessionBehavior } from '../../analysis/insight/behavior.ts'
@@ -10,26 +10,39 @@ import { queryPaths } from '../../analysis/paths/paths.ts'
 import type { Envelope, Outcome } from '../../analysis/plan/envelope.ts'
 import type { Fault } from '../../analysis/plan/fault.ts'
 import type { AnalysisSource } from '../../analysis/plan/source.ts'
-import { queryRetention } from '../../analysis/retention/retention.ts'
+import { prepareRetention } from '../../analysis/retention/retention.ts'
 import { checkRetention } from '../../analysis/retention/retentionQuery.ts'
 import { segmentFaults } from '../../analysis/segments/segment.ts'
+import type { QueryPool } from '../../analysis/threads/pool.ts'
 import type { DefinitionKind } from '../../domain/definitionEvents.ts'
 import type { JsonObject } from '../../domain/json.ts'
 
-/** The queries that analysts send; each answers from one flow of their tenant. */
+/**
+ * The queries that analysts send; each answers from one flow of their tenant. Those that look at every event of it are spread over the
+ * processors.
+ */
 export const queries = {
-  funnel: (body, source) => queryFunnel(body, source),
+  funnel: async (body, source, pool) => {
+    const prepared = prepareFunnel(body, source)
+    return 'faults' in prepared ? prepared : { answer: prepared.answer(await pool.funnel(prepared.plan)) }
+  },
   explain: (body, source) => explainFunnel(body, source),
   timeToConvert: (body, source) => timeToConvert(body, source),
   drivers: (body, source) => funnelDrivers(body, source),
   paths: (body, source) => queryPaths(body, source),
-  retention: (body, source) => queryRetention(body, source),
+  retention: async (body, source, pool) => {
+    const prepared = prepareRetention(body, source)
+    return 'faults' in prepared ? prepared : { answer: prepared.answer(await pool.retention(prepared.plan)) }
+  },
   behavior: (body, source) => sessionBehavior(body, source),
   difficulties: (body, source) => flowDifficulties(body, source),
   training: (body, source) => trainOnFlow(body, source),
   prediction: (body, source) => predictSession(body, source),
   opportunities: (body, source) => flowOpportunities(body, source),
-} as const satisfies Record<string, (body: unknown, source: AnalysisSource) => Outcome<object>>
+} as const satisfies Record<
+  string,
+  (body: unknown, source: AnalysisSource, pool: QueryPool) => Outcome<object> | Promise<Outcome<object>>
+>
 
 export type QueryKind = keyof typeof queries
 

@@ -1,6 +1,7 @@
 import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { pino } from 'pino'
+import { startPool } from '../../analysis/threads/pool.ts'
 import type { EventStore } from '../../eventStore/eventStore.ts'
 import { createPostgresEventStore } from '../../eventStore/postgres.ts'
 import { answering } from './answering.ts'
@@ -34,7 +35,8 @@ const trouble = (error: unknown) =>
   log('warn', 'Following the log was interrupted and goes on', { err: String(error) })
 const snapshots = createSnapshots(options.folder, store, log)
 let follower = follow(store, await snapshots.load(), trouble)
-const answers = answering(store, () => follower, Date.now)
+const pool = startPool()
+const answers = answering(store, () => follower, Date.now, pool)
 const keeper = options.keeping
   ? startKeeper(
       options.databaseUrl,
@@ -157,6 +159,7 @@ async function stop(): Promise<void> {
   clearInterval(saving)
   await keeper?.stop()
   await saved.close()
+  await pool.close()
   await building?.stop()
   await follower.stop()
   if (follower.current) await snapshots.save(follower.state, true)

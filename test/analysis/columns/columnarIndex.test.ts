@@ -1,14 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { ColumnarIndex } from '../../../src/analysis/columns/columnarIndex.ts'
-import { loadIndex, saveIndex } from '../../../src/analysis/columns/indexFile.ts'
+import { columnsOf, indexOf, type Saved } from '../../../src/analysis/columns/indexState.ts'
 import { queryFunnel } from '../../../src/analysis/funnel/funnel.ts'
 import { analysisEvent, type Happened, random, randomHistories, sourceOf } from '../support/histories.ts'
-
-const folder = mkdtempSync(join(tmpdir(), 'gangway-index-'))
-afterAll(() => rmSync(folder, { recursive: true }))
 
 const WHATS = ['a', 'b', 'c', 'step:s']
 
@@ -19,6 +13,12 @@ function histories(seed: number, sessions: number): Happened[] {
       ? { ...event, what: '!AttributesRecorded', properties: { attributes: { plan: `p${draw.below(3)}` } } }
       : event,
   )
+}
+
+const bytesOf = (column: Saved) => {
+  const shared = new Uint8Array(new SharedArrayBuffer(column.byteLength))
+  shared.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength))
+  return shared
 }
 
 const QUERIES = (['session', 'user'] as const).flatMap((unit) => [
@@ -86,43 +86,13 @@ test('a saved index answers as before, goes on from its position, and tells its 
   const half = events.length >> 1
   const index = new ColumnarIndex()
   for (const [row, event] of events.slice(0, half).entries()) index.append(analysisEvent(event, row))
-  const path = join(folder, 'whole')
-  saveIndex(index, path)
-  const loaded = loadIndex(path)
-  if (!('index' in loaded)) throw new Error(loaded.unusable)
-  expect(loaded.index.position).toBe(index.position)
-  expect(answers(loaded.index)).toEqual(answers(index))
-  for (const [row, event] of events.slice(half).entries())
-    loaded.index.append(analysisEvent(event, row + half))
-  expect(answers(loaded.index)).toEqual(answers(sourceOf(events).index))
-  expect(loaded.index.memory().events).toBeGreaterThan(events.length * 20)
-})
-
-test('an empty index can be saved', () => {
-  const path = join(folder, 'empty')
-  saveIndex(new ColumnarIndex(), path)
-  const loaded = loadIndex(path)
-  expect('index' in loaded && loaded.index.events).toBe(0)
-})
-
-test('a damaged, cut, longer, foreign or missing file is not used', () => {
-  const path = join(folder, 'damaged')
-  saveIndex(sourceOf(histories(4, 50)).index, path)
-  const whole = readFileSync(path)
-  for (let at = 0; at < whole.length; at += 97) {
-    const damaged = Buffer.from(whole)
-    damaged[at]! ^= 0x10
-    writeFileSync(path, damaged)
-    expect(loadIndex(path), `byte ${at}`).toHaveProperty('unusable')
-  }
-  writeFileSync(path, whole)
-  truncateSync(path, whole.length - 1)
-  expect(loadIndex(path)).toEqual({ unusable: 'the file is shorter than it says' })
-  writeFileSync(path, Buffer.concat([whole, whole]))
-  expect(loadIndex(path)).toEqual({ unusable: 'the file is longer than it says' })
-  writeFileSync(path, Buffer.from('a text of somebody else'))
-  expect(loadIndex(path)).toEqual({ unusable: 'this is no index file' })
-  expect(loadIndex(join(folder, 'nowhere'))).toEqual({ unusable: 'there is no file' })
+  const { state, columns } = columnsOf(index)
+  const loaded = indexOf(JSON.parse(JSON.stringify(state)), columns.map(bytesOf))
+  expect(loaded.position).toBe(index.position)
+  expect(answers(loaded)).toEqual(answers(index))
+  for (const [row, event] of events.slice(half).entries()) loaded.append(analysisEvent(event, row + half))
+  expect(answers(loaded)).toEqual(answers(sourceOf(events).index))
+  expect(loaded.memory().events).toBeGreaterThan(events.length * 20)
 })
 
 test('a hundred thousand events take less than 40 bytes each before attributes', () => {

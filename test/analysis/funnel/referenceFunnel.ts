@@ -138,7 +138,7 @@ export function referenceRows(chains: readonly (Chain | 'excluded' | null)[], fu
   })
 }
 
-function percentileCont(values: readonly number[], p: number): number | null {
+export function percentileCont(values: readonly number[], p: number): number | null {
   if (values.length === 0) return null
   const sorted = values.toSorted((a, b) => a - b)
   const rank = p * (sorted.length - 1)

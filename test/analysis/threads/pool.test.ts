@@ -4,7 +4,7 @@ import { prepareRetention, queryRetention } from '../../../src/analysis/retentio
 import { startPool } from '../../../src/analysis/threads/pool.ts'
 import { random, randomHistories, sourceOf } from '../support/histories.ts'
 
-const pool = startPool(3)
+const pool = startPool(3, 1)
 afterAll(() => pool.close())
 
 const events = randomHistories(random(7), { sessions: 800, whats: ['a', 'b', 'c', 'x'], span: 40 })
@@ -39,7 +39,7 @@ test('threads count the cohorts that one thread counts', async () => {
 })
 
 test('a closed pool refuses', async () => {
-  const closed = startPool(1)
+  const closed = startPool(2, 1)
   await closed.close()
   const prepared = prepareFunnel({ steps: [{ signal: 'a' }] }, source)
   if ('faults' in prepared) throw new Error('faults')
