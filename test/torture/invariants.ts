@@ -73,14 +73,16 @@ interface Recorded {
 
 /** Invariants 1 and 2: what was acknowledged is in the log exactly once, at the revision that was told. */
 export async function acknowledgedOnce(world: World, history: History): Promise<void> {
+  // As told before the log is looked at: what is acknowledged meanwhile may not be in what was read.
+  const asked = history.commands.map((told) => [told, told.answer] as const)
   const rows = await world.sql<Recorded>(
     `select s.name as stream, e.metadata::json->>'commandId' as command, e.metadata::json->>'tenant' as tenant,
             min(revision) as first, max(revision) as last, count(*)::int as n, max(position)::text as position
        from log.events e join log.streams s on s.id = e.stream where s.name like 'session-%' group by 1, 2, 3`,
   )
   const byCommand = Map.groupBy(rows, ({ tenant, command }) => `${tenant} ${command}`)
-  for (const told of history.commands) {
-    const { answer, tenant, key, records } = told
+  for (const [told, answer] of asked) {
+    const { tenant, key, records } = told
     const found = byCommand.get(`${tenant} ${key}`) ?? []
     if (found.length > 1)
       history.violated(1, `${key} was recorded in ${found.length} streams`, { told, found })
