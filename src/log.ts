@@ -1,10 +1,8 @@
-import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
+import { type Database, openDatabase } from './database.ts'
 import type { EventStore } from './eventStore/eventStore.ts'
-import { createEventStoreDbEventStore } from './eventStore/eventStoreDb.ts'
 import { createPostgresEventStore } from './eventStore/postgres.ts'
-import { startEmbeddedPostgres } from './services/embeddedPostgres.ts'
 
 /** The database and the log on it, as the configuration says: what the service and the commands of the terminal share. */
 export interface OpenLog {
@@ -16,32 +14,34 @@ export interface OpenLog {
   close(): Promise<void>
 }
 
+/** `database`: one that is being opened already. */
 export async function openLog(
   config: Pick<Config, 'dataDir' | 'databaseUrl' | 'eventStoreUrl'>,
   logger: Logger,
+  database: Promise<Database> = openDatabase(config, logger),
 ): Promise<OpenLog> {
-  const embedded = config.databaseUrl
-    ? undefined
-    : await startEmbeddedPostgres({
-        dataDir: join(config.dataDir, 'postgres'),
-        log: (line) => logger.info({ part: 'postgres' }, line),
-      })
-  const databaseUrl = config.databaseUrl ?? embedded!.connectionString
+  const { url: databaseUrl, embedded, close } = await database
   try {
     const store = config.eventStoreUrl
-      ? await createEventStoreDbEventStore({ connectionString: config.eventStoreUrl, logger })
+      ? await openEventStoreDb(config.eventStoreUrl, logger)
       : await createPostgresEventStore({ connectionString: databaseUrl, logger })
     return {
       store,
       databaseUrl,
-      embedded: embedded !== undefined,
+      embedded,
       async close() {
         await store.close()
-        await embedded?.stop()
+        await close()
       },
     }
   } catch (error) {
-    await embedded?.stop()
+    await close()
     throw error
   }
+}
+
+/** Its client takes a while to load: only where it is used. */
+async function openEventStoreDb(connectionString: string, logger: Logger): Promise<EventStore> {
+  const { createEventStoreDbEventStore } = await import('./eventStore/eventStoreDb.ts')
+  return createEventStoreDbEventStore({ connectionString, logger })
 }

@@ -1,10 +1,13 @@
-import { issueToken } from './api/auth.ts'
-import { roles } from './api/roles.ts'
+import { enableCompileCache, flushCompileCache } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { readConfig } from './config.ts'
-import { type Service, startService } from './service.ts'
-import { createLogger } from './services/logger.ts'
+import type { Service } from './service.ts'
 
 /** `npm start`: reads the environment, starts the service, says how to use it, and stops it on a signal. */
+
+// Compiled code is kept for the next start, beside the packages that most of it comes from; threads take the folder from the environment.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('../node_modules/.cache/gangway', import.meta.url))
+enableCompileCache(process.env.NODE_COMPILE_CACHE)
 
 const read = readConfig(process.env)
 if ('faults' in read) {
@@ -14,15 +17,27 @@ if ('faults' in read) {
 }
 const { config } = read
 const isTerminal = process.stdout.isTTY === true
-const logger = createLogger(process.env.LOG_LEVEL || !isTerminal ? config.logLevel : 'warn')
 
-const starting = startService(config, logger)
+const starting = start()
 stopOnSignals(starting)
 const service = await starting.catch((error: NodeJS.ErrnoException) => {
   console.error(explain(error))
   process.exit(1)
 })
 await welcome(service)
+setTimeout(flushCompileCache, 2000).unref()
+
+/** The database starts while the service is being loaded. */
+async function start(): Promise<Service> {
+  const { createLogger } = await import('./services/logger.ts')
+  const logger = createLogger(process.env.LOG_LEVEL || !isTerminal ? config.logLevel : 'warn')
+  const { openDatabase } = await import('./database.ts')
+  const database = openDatabase(config, logger)
+  // It is awaited once the rest is there.
+  database.catch(() => {})
+  const { startService } = await import('./service.ts')
+  return startService(config, logger, database)
+}
 
 /** From the first moment on: what was started by then is stopped, also when that is in the middle of starting. */
 function stopOnSignals(starting: Promise<Service>): void {
@@ -51,6 +66,8 @@ function explain(error: NodeJS.ErrnoException): string {
 
 /** Tokens are shown only while the secret is the embedded one: of a configured secret others decide. */
 async function welcome({ url, embeddedSecret }: Service): Promise<void> {
+  const { issueToken } = await import('./api/auth.ts')
+  const { roles } = await import('./api/roles.ts')
   const lines = [`Gangway answers at ${url}`, `Try every endpoint at ${url}/docs`]
   if (embeddedSecret) {
     lines.push(

@@ -21,6 +21,7 @@ import { createHandle } from './commands/handle.ts'
 import { createModels } from './commands/models.ts'
 import { publishPacks } from './commands/publishPacks.ts'
 import type { Config } from './config.ts'
+import type { Database } from './database.ts'
 import { openAudit } from './eventStore/audit.ts'
 import { openLog } from './log.ts'
 import { startAnalysis } from './projections/analysis/analysisIndex.ts'
@@ -38,8 +39,7 @@ import { loadFlowPacks } from './services/flowPacks.ts'
 import { embeddedJwtSecret } from './services/jwtSecret.ts'
 import { createMetrics } from './services/metrics.ts'
 import { createLocalPresence } from './services/presence.ts'
-import { createRedisPresence } from './services/presenceRedis.ts'
-import { createLocalRateLimiter, createRedisRateLimiter } from './services/rateLimit.ts'
+import { createLocalRateLimiter } from './services/rateLimit.ts'
 import { createTickets } from './services/tickets.ts'
 
 export const VERSION = '0.1.0'
@@ -53,8 +53,12 @@ export interface Service {
   stop(): Promise<void>
 }
 
-/** Builds every part, connects them and starts to listen. The only place that knows them all. */
-export async function startService(config: Config, logger: Logger): Promise<Service> {
+/** Builds every part, connects them and starts to listen. The only place that knows them all. `database`: one already being opened. */
+export async function startService(
+  config: Config,
+  logger: Logger,
+  database?: Promise<Database>,
+): Promise<Service> {
   const closing: (() => Promise<unknown>)[] = []
   /** Parts are closed in the opposite order of their making, also when a later one cannot be made. */
   const part = <T>(made: T, close: (made: T) => Promise<unknown>): T => {
@@ -65,13 +69,14 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     for (const close of closing.splice(0).reverse())
       await close().catch((error) => logger.warn({ err: error }, 'A part did not stop cleanly'))
   }
+  const listening = Promise.withResolvers<void>()
   let draining = false
   const now = () => new Date()
   const warn = (name: string) => (error: unknown) =>
     logger.warn({ err: error, part: name }, `${name}: trouble`)
 
   try {
-    const log = part(await openLog(config, logger), (open) => open.close())
+    const log = part(await openLog(config, logger, database), (open) => open.close())
     const { store, databaseUrl: connectionString } = log
     const pool = part(
       new pg.Pool({
@@ -123,6 +128,8 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
         folder: join(config.dataDir, 'analysis'),
         keeping: config.roles !== 'api',
         logger,
+        // It loads and reads for a while on a processor of its own, which until then the start itself can use.
+        after: listening.promise,
       }),
       (running) => running.stop(),
     )
@@ -154,7 +161,7 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
       )
       part(startModelTraining({ pool, models, onError: warn('models') }), (schedule) => schedule.stop())
     }
-    const { redisUrl } = config
+    const redis = config.redisUrl ? await withRedis(config.redisUrl) : undefined
     const deps = {
       config,
       store,
@@ -172,14 +179,16 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
       audit,
       draining: () => draining,
       rateLimiter: part(
-        redisUrl
-          ? createRedisRateLimiter(config.rateLimit, redisUrl, logger)
+        redis
+          ? redis.createRedisRateLimiter(config.rateLimit, redis.url, logger)
           : createLocalRateLimiter(config.rateLimit),
         (limiter) => limiter.close(),
       ),
       tickets: await createTickets<Caller>(pool),
       presence: part(
-        redisUrl ? createRedisPresence({ redisUrl, onError: warn('presence') }) : createLocalPresence(),
+        redis
+          ? redis.createRedisPresence({ redisUrl: redis.url, onError: warn('presence') })
+          : createLocalPresence(),
         (presence) => presence.close(),
       ),
     }
@@ -201,6 +210,7 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
       (built) => built.close(),
     )
     await app.listen({ host: config.host, port: config.port })
+    listening.resolve()
     const { port } = app.server.address() as AddressInfo
     const host = config.host.includes(':') ? `[${config.host}]` : config.host
     logger.info({ port, engine: store.engine, embedded: log.embedded }, 'listening')
@@ -217,3 +227,10 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     throw error
   }
 }
+
+/** What speaks to Redis, loaded only where there is one. */
+const withRedis = async (url: string) => ({
+  url,
+  ...(await import('./services/rateLimitRedis.ts')),
+  ...(await import('./services/presenceRedis.ts')),
+})

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createLocalRateLimiter, createRedisRateLimiter } from '../../src/services/rateLimit.ts'
+import { createLocalRateLimiter } from '../../src/services/rateLimit.ts'
+import { createRedisRateLimiter } from '../../src/services/rateLimitRedis.ts'
 import { noRedis, startRedis, type TestRedis } from '../support/redis.ts'
 import { tcpProxy } from '../support/tcpProxy.ts'
 

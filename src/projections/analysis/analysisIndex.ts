@@ -62,6 +62,8 @@ export interface AnalysisOptions extends ThreadOptions {
   readonly limitMs?: number
   /** Questions asked and not yet answered, at most. */
   readonly most?: number
+  /** The thread is started when this is settled, or by the first question before; at once unless told. */
+  readonly after?: Promise<unknown>
 }
 
 const LIMIT_MS = 30_000
@@ -86,6 +88,8 @@ export function startAnalysis(options: AnalysisOptions): Analysis {
   let stopping = false
   let attempt = 0
   let known: IndexStatus | undefined
+  let begun = false
+  let heard = false
   let worker: Worker | undefined
   let restart: NodeJS.Timeout | undefined
   let ended: Promise<void> = Promise.resolve()
@@ -114,7 +118,14 @@ export function startAnalysis(options: AnalysisOptions): Analysis {
     })
   }
 
+  const begin = () => {
+    if (begun || stopping) return
+    begun = true
+    start()
+  }
+
   const hear = (message: FromThread, from: Worker) => {
+    heard = true
     switch (message.is) {
       case 'reply':
         attempt = 0
@@ -145,6 +156,7 @@ export function startAnalysis(options: AnalysisOptions): Analysis {
   }
 
   const ask = (question: Question, counts = true): Promise<AnalysisReply> => {
+    begin()
     if (!worker) return Promise.resolve({ is: 'unavailable' })
     if (counts && asked.size >= most) return Promise.resolve({ is: 'busy' })
     const id = ++lastId
@@ -155,7 +167,8 @@ export function startAnalysis(options: AnalysisOptions): Analysis {
     return reply
   }
 
-  start()
+  if (options.after) options.after.then(begin, begin)
+  else begin()
   const patienceMs = PATIENCE_MS
   return {
     query: (tenant, kind, body, after) => ask({ ask: 'query', tenant, kind, body, after, patienceMs }),
@@ -167,10 +180,13 @@ export function startAnalysis(options: AnalysisOptions): Analysis {
     members: (tenant, key, page, after) => ask({ ask: 'members', tenant, key, ...page, after, patienceMs }),
     reached: (after, patience) => ask({ ask: 'reached', after, patienceMs: patience }),
     async status() {
+      if (!begun) return known
       const asked = ask({ ask: 'status', patienceMs: 0 }, false).then((reply) => {
         if (reply.is === 'status') known = reply.status
         return known
       })
+      // One that is only being loaded has nothing to say yet.
+      if (!heard) return known
       // A thread that computes answers later: until then what it said last.
       return Promise.race([asked, delay(STATUS_MS).then(() => known)])
     },
