@@ -48,13 +48,13 @@ const checks = new Map(kindNames.map((kind) => [kind, Compile(kinds[kind] as Typ
 export function readHistoryLine(value: unknown): HistoryLine | LineFault {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return { code: 'invalid_line', detail: 'a line is a JSON object' }
-  const present = kindNames.filter((kind) => Object.hasOwn(value, kind))
-  if (present.length !== 1)
-    return {
-      code: 'invalid_line',
-      detail: `a line has exactly one of ${kindNames.join(', ')}${present.length > 1 ? `, this one has ${present.join(' and ')}` : ''}`,
-    }
-  const kind = present[0]!
+  let kind: Kind | undefined
+  for (const one of kindNames) {
+    if (!Object.hasOwn(value, one)) continue
+    if (kind !== undefined) return notOneKind(value)
+    kind = one
+  }
+  if (kind === undefined) return notOneKind(value)
   const check = checks.get(kind)!
   if (!check.Check(value)) {
     const faults = check.Errors(value).map((error) => `${error.instancePath || '/'} ${error.message}`)
@@ -68,6 +68,12 @@ export function readHistoryLine(value: unknown): HistoryLine | LineFault {
       detail: `/at must be an ISO 8601 date or time, not ${JSON.stringify(line.at.slice(0, 60))}`,
     }
   return { session: line.session, occurredAt, event: eventOf(kind, line) }
+}
+
+function notOneKind(value: object): LineFault {
+  const present = kindNames.filter((kind) => Object.hasOwn(value, kind))
+  const found = present.length > 1 ? `, this one has ${present.join(' and ')}` : ''
+  return { code: 'invalid_line', detail: `a line has exactly one of ${kindNames.join(', ')}${found}` }
 }
 
 function eventOf(kind: Kind, line: LineOf<Kind>): SessionEvent {
@@ -98,23 +104,38 @@ function eventOf(kind: Kind, line: LineOf<Kind>): SessionEvent {
 
 const isoTime =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/
-const utcMilliseconds = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/
+const utcMilliseconds = /^\d{4}-\d\d-\d\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{3}Z$/
 
 /** A date is its midnight, and a time without an offset is taken as UTC. Undefined for what is not a real time. */
 export function toUtc(text: string): string | undefined {
-  // Most are written this way already, and a time that does not exist comes back as another one.
+  // Most are written as they are kept, so that only the day and the hour are to be looked at.
   if (text.length === 24 && utcMilliseconds.test(text)) {
-    const time = Date.parse(text)
-    return !Number.isNaN(time) && new Date(time).toISOString() === text ? text : undefined
+    const month = twoDigits(text, 5)
+    const day = twoDigits(text, 8)
+    return isDay(twoDigits(text, 0) * 100 + twoDigits(text, 2), month, day) && twoDigits(text, 11) < 24
+      ? text
+      : undefined
   }
   const found = isoTime.exec(text)
   if (!found) return undefined
   const [, year, month, day, hour = '00', minute = '00', second = '00', zone = 'Z'] = found
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined
-  const calendar = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)))
-  if (calendar.getUTCMonth() !== Number(month) - 1 || calendar.getUTCDate() !== Number(day)) return undefined
+  if (!isDay(Number(year), Number(month), Number(day))) return undefined
   const fraction = /[.,](\d{1,9})/.exec(text)?.[1]?.slice(0, 3).padEnd(3, '0') ?? '000'
   const offset = zone === 'Z' || zone.includes(':') ? zone : `${zone.slice(0, 3)}:${zone.slice(3)}`
   const time = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}${offset}`)
   return Number.isNaN(time.getTime()) ? undefined : time.toISOString()
 }
+
+function twoDigits(text: string, at: number): number {
+  return (text.charCodeAt(at) - 48) * 10 + text.charCodeAt(at + 1) - 48
+}
+
+/** Of the Gregorian calendar, also before there was one. */
+function isDay(year: number, month: number, day: number): boolean {
+  if (month < 1 || month > 12 || day < 1) return false
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+  return day <= (month === 2 && isLeap ? 29 : DAYS[month - 1]!)
+}
+
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]

@@ -1,4 +1,5 @@
 import type { NewEvent } from '../domain/envelope.ts'
+import { EncodedEvent } from './encodedEvent.ts'
 import type { ExpectedRevision } from './eventStore.ts'
 
 /** The largest append: EventStoreDB's own limit, so that both engines take the same. */
@@ -16,8 +17,11 @@ export function checkAppend(stream: string, events: readonly NewEvent[], expecte
   if (events.length === 0) throw new InvalidAppend('An append has at least one event')
   if (expected !== 'no_stream' && !(Number.isInteger(expected) && expected >= 0))
     throw new InvalidAppend(`Expected revision ${expected} is neither a revision nor 'no_stream'`)
-  for (const { id, type, metadata } of events) {
+  for (const event of events) {
+    const { id, type, metadata } = event
     if (!UUID.test(id)) throw new InvalidAppend(`Event id ${JSON.stringify(id)} is not a UUID`)
+    // What `encode` made has a chain, and a type out of the catalogue.
+    if (EncodedEvent.is(event)) continue
     if (type === '' || !isStorable(type)) throw new InvalidAppend(`${JSON.stringify(type)} cannot be a type`)
     if (!SHA256.test(metadata.chain)) throw new InvalidAppend(`Event ${id} has no chain: encode it first`)
   }

@@ -1,6 +1,15 @@
 /** Object ids of the element types (pg_type.dat). */
 const OID = { bytea: 17, int4: 23, text: 25, uuid: 2950 } as const
 
+const HYPHEN = 0x2d
+/** The value of a hex digit by its character code. */
+const DIGITS = new Uint8Array(256)
+for (let value = 0; value < 16; value++) {
+  const digit = value.toString(16)
+  DIGITS[digit.charCodeAt(0)] = value
+  DIGITS[digit.toUpperCase().charCodeAt(0)] = value
+}
+
 /** A buffer that grows; integers are big-endian, as PostgreSQL's wire formats have them. */
 export class BinaryWriter {
   #buffer: Buffer
@@ -46,15 +55,29 @@ export class BinaryWriter {
 
   /** The bytes of a hex text after their number. */
   hex(value: string): this {
-    this.#room(4 + value.length)
-    const bytes = this.#buffer.write(value, this.#at + 4, 'hex')
-    this.#buffer.writeInt32BE(bytes, this.#at)
-    this.#at += 4 + bytes
-    return this
+    this.#room(4 + value.length / 2)
+    this.#at = this.#buffer.writeInt32BE(value.length / 2, this.#at)
+    return this.#digits(value)
   }
 
+  /** The 16 bytes of a UUID after their number. */
   uuid(value: string): this {
-    return this.hex(value.replaceAll('-', ''))
+    this.#room(20)
+    this.#at = this.#buffer.writeInt32BE(16, this.#at)
+    return this.#digits(value)
+  }
+
+  /** Pairs of hex digits, hyphens between them passed over; quicker than the engine's own for texts so short. */
+  #digits(value: string): this {
+    const buffer = this.#buffer
+    let at = this.#at
+    for (let i = 0; i < value.length; i += 2) {
+      let high = value.charCodeAt(i)
+      if (high === HYPHEN) high = value.charCodeAt(++i)
+      buffer[at++] = (DIGITS[high]! << 4) | DIGITS[value.charCodeAt(i + 1)]!
+    }
+    this.#at = at
+    return this
   }
 
   raw(bytes: Buffer): this {

@@ -27,7 +27,15 @@ export function link(
   metadata: string,
 ): string {
   const { id, type, stream, revision } = event
+  if (stream !== lastStream) {
+    quotedStream = JSON.stringify(stream)
+    lastStream = stream
+  }
   // The members in sorted order: this is the canonical JSON of the whole.
-  const text = `{"data":${data},"id":${JSON.stringify(id)},"metadata":${metadata},"revision":${revision},"stream":${JSON.stringify(stream)},"type":${JSON.stringify(type)}}`
+  const text = `{"data":${data},"id":${JSON.stringify(id)},"metadata":${metadata},"revision":${revision},"stream":${quotedStream},"type":${JSON.stringify(type)}}`
   return hash('sha256', previous === undefined ? text : previous + text, 'hex')
 }
+
+/** Events that are linked one after the other are mostly of one stream. */
+let lastStream: string | undefined
+let quotedStream = ''

@@ -4,12 +4,15 @@ import { canonicalJson } from './canonicalJson.ts'
 import { catalogue, dataValidator } from './catalogue.ts'
 import { link } from './chain.ts'
 import { EncodedEvent } from './encodedEvent.ts'
+import { metadataText } from './metadataText.ts'
 import { upcast, upcasters } from './upcasters.ts'
 
 export interface EventToEncode {
   readonly id: string
   readonly event: DomainEvent<string, unknown>
   readonly metadata: Omit<EventMetadata, 'v' | 'chain'>
+  /** The canonical JSON of the event's data, from who has it already: then the data is stored in this form. */
+  readonly dataText?: string
 }
 
 /** The last event already in the stream. */
@@ -32,12 +35,10 @@ export class InvalidEvent extends Error {
 export function encode(stream: string, events: readonly EventToEncode[], after: StreamPlace): NewEvent[] {
   let revision = after === 'no_stream' ? -1 : after.revision
   let chain = after === 'no_stream' ? undefined : after.chain
-  return events.map(({ id, event, metadata: given }) => {
+  return events.map(({ id, event, metadata: given, dataText }) => {
     revision += 1
     const { type, data } = event
-    const v = check(event)
-    // The members in sorted order, which is what makes their text canonical.
-    const metadata = {
+    const covered = {
       $causationId: given.$causationId,
       $correlationId: given.$correlationId,
       actor: { id: given.actor.id, role: given.actor.role },
@@ -45,11 +46,13 @@ export function encode(stream: string, events: readonly EventToEncode[], after: 
       commandId: given.commandId,
       occurredAt: given.occurredAt,
       tenant: given.tenant,
-      v,
+      v: check(event),
     }
-    const metadataText = canonical(type, metadata)
-    chain = link(chain, { id, type, stream, revision }, canonical(type, data), metadataText)
-    return new EncodedEvent(id, type, data as JsonObject, { ...metadata, chain }, metadataText)
+    const metadata = textOf(type, metadataText, covered)
+    const canonicalData = dataText ?? textOf(type, canonicalJson, data)
+    chain = link(chain, { id, type, stream, revision }, canonicalData, metadata)
+    const texts = { data: dataText, metadata }
+    return new EncodedEvent(id, type, data as JsonObject, { ...covered, chain }, texts)
   })
 }
 
@@ -76,9 +79,9 @@ function check({ type, data }: DomainEvent<string, unknown>): number {
   return catalogue.get(type)!.v
 }
 
-function canonical(type: string, value: unknown): string {
+function textOf<T>(type: string, write: (value: T) => string, value: T): string {
   try {
-    return canonicalJson(value)
+    return write(value)
   } catch (error) {
     const why = error instanceof RangeError ? 'it is nested too deeply' : (error as Error).message
     throw new InvalidEvent(`${type} cannot be written as JSON: ${why}`)

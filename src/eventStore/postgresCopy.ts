@@ -39,7 +39,12 @@ export async function copyGroup(
 
 /** COPY's binary format: a signature, then each row as its number of fields and each field after its length. */
 function copyRows(runs: readonly Run<PendingAppend>[], base: number, streamIds: readonly number[]): Buffer {
-  const rows = new BinaryWriter(runs.length * 1024)
+  let size = 64
+  for (const { count, appends } of runs) {
+    size += count * ROW_BYTES
+    for (const { bytes } of appends) size += bytes
+  }
+  const rows = new BinaryWriter(size)
   rows.raw(SIGNATURE).int32(0).int32(0)
   const recordedAt = Date.now() - EPOCH_2000
   let position = base
@@ -62,6 +67,8 @@ function copyRows(runs: readonly Run<PendingAppend>[], base: number, streamIds: 
   return rows.int16(-1).done()
 }
 
+/** Of a row beside its data and metadata, with some room for what these have more bytes than characters. */
+const ROW_BYTES = 256
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1')
 /** PostgreSQL counts microseconds from 2000-01-01. */
 const EPOCH_2000 = Date.UTC(2000, 0, 1)

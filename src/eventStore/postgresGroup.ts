@@ -9,6 +9,7 @@ export interface PendingAppend {
   /** −1 for none. */
   readonly expected: number
   readonly events: readonly PendingEvent[]
+  /** Of data and metadata; roughly, where they are few. */
   readonly bytes: number
 }
 
@@ -43,14 +44,25 @@ export function pending(
   events: readonly NewEvent[],
   expected: ExpectedRevision,
 ): PendingAppend {
-  let bytes = 0
+  let characters = 0
   const prepared = events.map((event) => {
-    const data = JSON.stringify(event.data)
+    const data = EncodedEvent.dataText(event)
     const metadata = EncodedEvent.metadataText(event)
-    bytes += Buffer.byteLength(data) + Buffer.byteLength(metadata)
+    characters += data.length + metadata.length
     return { id: event.id, type: event.type, chain: event.metadata.chain, data, metadata }
   })
+  const bytes = characters < FEW_CHARACTERS ? characters : exactBytes(prepared)
   return { stream, expected: expected === 'no_stream' ? -1 : expected, events: prepared, bytes }
+}
+
+/** At three bytes a character at most, so many are well within what an append may have: then they pass for bytes. */
+const FEW_CHARACTERS = 250_000
+
+function exactBytes(events: readonly PendingEvent[]): number {
+  return events.reduce(
+    (sum, { data, metadata }) => sum + Buffer.byteLength(data) + Buffer.byteLength(metadata),
+    0,
+  )
 }
 
 export function formGroup<A extends PendingAppend>(appends: readonly A[]): Group<A> {

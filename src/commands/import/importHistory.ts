@@ -94,14 +94,16 @@ export async function importHistory(
     writing.catch(() => {})
   }
   try {
-    for await (const line of source.lines()) {
-      rows += 1
-      const prepared = prepareLine(line, ledger)
-      if ('code' in prepared) reject(prepared)
-      else {
-        batch.push(prepared)
-        bytes += prepared.bytes
-        if (batch.length >= BATCH_LINES || bytes >= BATCH_BYTES) await flush()
+    for await (const lines of source.lines()) {
+      for (const line of lines) {
+        rows += 1
+        const prepared = prepareLine(line, ledger)
+        if ('code' in prepared) reject(prepared)
+        else {
+          batch.push(prepared)
+          bytes += prepared.bytes
+          if (batch.length >= BATCH_LINES || bytes >= BATCH_BYTES) await flush()
+        }
       }
     }
     await flush()

@@ -4,15 +4,16 @@ import { parse } from 'csv-parse'
 import { type ColumnMap, rowToLine } from './csvRow.ts'
 import { type InputLine, LineSplitter } from './lineSplitter.ts'
 
-/** What an import reads: lines, and a digest over the bytes they came from once they are all read. */
+/** What an import reads: lines, some at a time, and a digest over the bytes they came from once they are all read. */
 export interface ImportSource {
-  lines(): AsyncIterable<InputLine>
+  lines(): AsyncIterable<readonly InputLine[]>
   readonly bytesRead: number
   /** SHA-256 (hex) of every byte read. */
   digest(): string
 }
 
 export const MAX_LINE_BYTES = 1024 * 1024
+const CSV_LINES = 100
 
 /** Newline-delimited JSON (https://github.com/ndjson/ndjson-spec). */
 export function ndjsonSource(bytes: AsyncIterable<Buffer>): ImportSource {
@@ -20,8 +21,8 @@ export function ndjsonSource(bytes: AsyncIterable<Buffer>): ImportSource {
   return {
     async *lines() {
       const splitter = new LineSplitter(MAX_LINE_BYTES)
-      for await (const portion of counted) yield* splitter.push(portion)
-      yield* splitter.end()
+      for await (const portion of counted) yield splitter.push(portion)
+      yield splitter.end()
     },
     get bytesRead() {
       return counted.count
@@ -35,6 +36,7 @@ export function csvSource(bytes: AsyncIterable<Buffer>, map: ColumnMap): ImportS
   const counted = new CountedBytes(bytes)
   return {
     async *lines() {
+      const lines: InputLine[] = []
       const faults: InputLine[] = []
       const parser = parse({
         bom: true,
@@ -55,10 +57,10 @@ export function csvSource(bytes: AsyncIterable<Buffer>, map: ColumnMap): ImportS
       const input = Readable.from(counted)
       input.on('error', (error) => parser.destroy(error))
       for await (const { record, info } of input.pipe(parser)) {
-        yield* faults.splice(0)
-        yield { number: info.lines, text: rowToLine(record, map) }
+        lines.push(...faults.splice(0), { number: info.lines, text: rowToLine(record, map) })
+        if (lines.length >= CSV_LINES) yield lines.splice(0)
       }
-      yield* faults.splice(0)
+      yield [...lines, ...faults]
     },
     get bytesRead() {
       return counted.count

@@ -25,6 +25,8 @@ interface KnownSession {
 }
 
 const READS_AT_ONCE = 16
+/** So many lines are made ready and sent before the next, so that neither we nor the log wait for the other. */
+const PART_LINES = 1000
 const APPEND_BYTES = 900_000
 /** Line and metadata must fit one append of at most 1 MiB. */
 const EVENT_BYTES = 1_000_000
@@ -51,16 +53,14 @@ export class ImportWriter {
     let left = groupBySession(lines)
     while (left.size > 0) {
       await this.#meet([...left.keys()])
-      const work = [...left].flatMap(([session, own]) => this.#plan(session, own, reject))
-      const verdicts = await this.#append(work)
       const conflicts = new Map<string, PreparedLine[]>()
-      for (const planned of work) {
-        const written = verdicts.get(planned.session)!.findIndex((verdict) => !verdict.ok)
-        const counted = planned.appends
-          .slice(0, written < 0 ? undefined : written)
-          .flatMap((append) => append.events)
-        this.events += counted.filter((event) => event.type !== 'SessionStarted').length
-        if (planned.begins && counted.length > 0) this.sessions += 1
+      for (const [planned, verdicts] of await this.#writeParts(left, reject)) {
+        const written = verdicts.findIndex((verdict) => !verdict.ok)
+        const counted = planned.appends.slice(0, written < 0 ? undefined : written)
+        const events = counted.reduce((sum, append) => sum + append.events.length, 0)
+        const begun = planned.begins && events > 0 ? 1 : 0
+        this.sessions += begun
+        this.events += events - begun
         if (written < 0) continue
         // Somebody else wrote to the session: look again, and plan what is left of it.
         this.#known.delete(planned.session)
@@ -70,16 +70,42 @@ export class ImportWriter {
     }
   }
 
+  /** Makes the next part ready while the log writes the one before. */
+  async #writeParts(
+    sessions: ReadonlyMap<string, readonly PreparedLine[]>,
+    reject: (line: RejectedLine) => void,
+  ): Promise<[Planned, readonly AppendResult[]][]> {
+    const parts: Promise<[Planned, readonly AppendResult[]][]>[] = []
+    let work: Planned[] = []
+    let events = 0
+    const send = () => {
+      const part = this.#append(work)
+      part.catch(() => {})
+      parts.push(part)
+      work = []
+      events = 0
+    }
+    for (const [session, own] of sessions) {
+      work.push(...this.#plan(session, own, reject))
+      events += own.length
+      if (events < PART_LINES) continue
+      send()
+      await new Promise((next) => setImmediate(next))
+    }
+    send()
+    return (await Promise.all(parts)).flat()
+  }
+
   /** One portion of every session at a time, since a stream's portions follow each other. */
-  async #append(work: readonly Planned[]): Promise<Map<string, AppendResult[]>> {
-    const verdicts = new Map<string, AppendResult[]>(work.map(({ session }) => [session, []]))
+  async #append(work: readonly Planned[]): Promise<[Planned, readonly AppendResult[]][]> {
+    const verdicts = work.map((planned): [Planned, AppendResult[]] => [planned, []])
     for (let portion = 0; ; portion++) {
-      const round = work.filter(
-        ({ session, appends }) => appends.length > portion && verdicts.get(session)!.every(({ ok }) => ok),
+      const round = verdicts.filter(
+        ([{ appends }, results]) => appends.length > portion && results.every(({ ok }) => ok),
       )
       if (round.length === 0) return verdicts
-      const results = await this.#store.appendMany(round.map(({ appends }) => appends[portion]!))
-      for (const [index, { session }] of round.entries()) verdicts.get(session)!.push(results[index]!)
+      const results = await this.#store.appendMany(round.map(([{ appends }]) => appends[portion]!))
+      for (const [index, [, own]] of round.entries()) own.push(results[index]!)
     }
   }
 
@@ -135,7 +161,7 @@ export class ImportWriter {
     })
     if (fitting.length === 0) return []
     const begins = known.place === 'no_stream'
-    const events = fitting.map((line) => this.#event(line.id, line.event, line.occurredAt))
+    const events = fitting.map((line) => this.#event(line.id, line.event, line.occurredAt, line.dataText))
     if (begins) {
       const first = fitting[0]!
       const userId = first.event.type === 'AttributesRecorded' ? (first.event.data.userId ?? null) : null
@@ -160,8 +186,14 @@ export class ImportWriter {
    * The line is the command. Its event's id is random and not derived from it: of two imports that write the same line to the same
    * place, the log must refuse one, which then looks again, and not take it for a repeat of the other.
    */
-  #event(commandId: string, event: SessionEvent, occurredAt: string): EventToEncode {
-    return { id: randomUUID(), event, metadata: { ...this.#context.metadata, commandId, occurredAt } }
+  #event(commandId: string, event: SessionEvent, occurredAt: string, dataText?: string): EventToEncode {
+    const { tenant, actor, commandHash, $correlationId, $causationId } = this.#context.metadata
+    return {
+      id: randomUUID(),
+      event,
+      metadata: { tenant, actor, commandId, commandHash, $correlationId, $causationId, occurredAt },
+      ...(dataText !== undefined && { dataText }),
+    }
   }
 
   #stream(session: string): string {

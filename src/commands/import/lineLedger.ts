@@ -11,44 +11,40 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
  */
 export class LineLedger {
   readonly #capacity: number
-  readonly #high: Uint32Array
-  readonly #low: Uint32Array
-  readonly #counts: Uint32Array
+  /** Three numbers a place: the line's 64 bits, and how often it was seen and one more; 0 is an empty place. */
+  readonly #table: Uint32Array
   #used = 0
   #spill: Spill | undefined
 
   /** `capacity`: lines held in memory, a power of two; 12 bytes each. */
   constructor(capacity = 1 << 22) {
     this.#capacity = capacity
-    this.#high = new Uint32Array(capacity)
-    this.#low = new Uint32Array(capacity)
-    this.#counts = new Uint32Array(capacity)
+    this.#table = new Uint32Array(capacity * 3)
   }
 
   /** A digest of the line (SHA-1, base64url) and the number of equal lines of the session before it; counts this one. */
   next(session: string, content: string): { digest: string; before: number } {
-    const digest = hash('sha1', `${session.length}:${session}${content}`, 'buffer')
+    const digest = hash('sha1', `${session.length}:${session}${content}`, 'base64url')
+    const rest = sixBits(digest, 10)
     return {
-      digest: digest.toString('base64url'),
-      before: this.#count(digest.readUInt32LE(0), digest.readUInt32LE(4)),
+      digest,
+      before: this.#count(thirtyBits(digest, 0, rest & 3), thirtyBits(digest, 5, (rest >> 2) & 3)),
     }
   }
 
   #count(high: number, low: number): number {
+    const table = this.#table
     const mask = this.#capacity - 1
     let slot = low & mask
-    while (this.#counts[slot] !== 0) {
-      if (this.#low[slot] === low && this.#high[slot] === high) {
-        const before = this.#counts[slot]! - 1
-        this.#counts[slot]! += 1
-        return before
+    for (let at = slot * 3; table[at + 2] !== 0; at = slot * 3) {
+      if (table[at + 1] === low && table[at] === high) {
+        table[at + 2]! += 1
+        return table[at + 2]! - 2
       }
       slot = (slot + 1) & mask
     }
     const before = this.#spill?.count(high, low) ?? 0
-    this.#high[slot] = high
-    this.#low[slot] = low
-    this.#counts[slot] = before + 2
+    table.set([high, low, before + 2], slot * 3)
     this.#used += 1
     if (this.#used > this.#capacity * 0.7) this.#moveOut()
     return before
@@ -60,14 +56,31 @@ export class LineLedger {
   }
 
   #moveOut(): void {
+    const table = this.#table
     this.#spill ??= new Spill()
     this.#spill.write((put) => {
-      for (let slot = 0; slot < this.#capacity; slot++)
-        if (this.#counts[slot] !== 0) put(this.#high[slot]!, this.#low[slot]!, this.#counts[slot]! - 1)
+      for (let at = 0; at < table.length; at += 3)
+        if (table[at + 2] !== 0) put(table[at]!, table[at + 1]!, table[at + 2]! - 1)
     })
-    this.#counts.fill(0)
+    table.fill(0)
     this.#used = 0
   }
+}
+
+/** What a character of base64url stands for. */
+const SIX_BITS = new Uint8Array(128)
+for (let value = 0; value < 64; value++)
+  SIX_BITS['ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'.charCodeAt(value)] = value
+
+function sixBits(digest: string, at: number): number {
+  return SIX_BITS[digest.charCodeAt(at)]!
+}
+
+/** Thirty bits of a digest after two more. */
+function thirtyBits(digest: string, at: number, two: number): number {
+  let bits = two
+  for (let i = at; i < at + 5; i++) bits = (bits << 6) | sixBits(digest, i)
+  return bits >>> 0
 }
 
 class Spill {

@@ -7,6 +7,8 @@ import type { InputLine } from './lineSplitter.ts'
 export interface PreparedLine extends HistoryLine {
   readonly line: number
   readonly id: string
+  /** The canonical JSON of the event's data. */
+  readonly dataText: string
   /** Of the line's text, roughly; the event's data is hardly ever longer. */
   readonly bytes: number
 }
@@ -30,20 +32,21 @@ export function prepareLine(input: InputLine, ledger: LineLedger): PreparedLine 
   const read = readHistoryLine(value)
   if ('code' in read) return { line: input.number, code: read.code, detail: read.detail }
   const { session, occurredAt, event } = read
-  const content = canonical(event.data)
-  if (content === undefined)
+  const dataText = canonical(event.data)
+  if (dataText === undefined)
     return {
       line: input.number,
       code: 'invalid_line',
       detail: 'a text in the line is not well-formed Unicode',
     }
-  const { digest, before } = ledger.next(session, `${event.type} ${occurredAt} ${content}`)
+  const { digest, before } = ledger.next(session, `${event.type} ${occurredAt} ${dataText}`)
   return {
     line: input.number,
     session,
     occurredAt,
     event,
     id: `line:${digest}:${before}`,
+    dataText,
     bytes: input.text.length * 3 > SMALL ? Buffer.byteLength(input.text) : input.text.length,
   }
 }
