@@ -185,8 +185,11 @@ export function startAnalysis(options: AnalysisOptions): Analysis {
         if (reply.is === 'status') known = reply.status
         return known
       })
-      // One that is only being loaded has nothing to say yet.
-      if (!heard) return known
+      // One that is only being loaded has nothing to say yet; nobody waits for what it will say.
+      if (!heard) {
+        asked.catch(() => {})
+        return known
+      }
       // A thread that computes answers later: until then what it said last.
       return Promise.race([asked, delay(STATUS_MS).then(() => known)])
     },
