@@ -1,74 +1,95 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Build } from './changes.ts'
 import { type Network, network } from './network.ts'
+import type { Held } from './probe.ts'
+
+export type Role = 'all' | 'api' | 'projector'
 
 /** One node of the service: a process of its own, behind a network of its own, with a database behind another. */
 export interface Node {
   readonly name: string
+  readonly role: Role
   /** Where clients reach it: through its network. */
   readonly url: string
-  readonly pid: number | undefined
+  /** Past its network. */
+  readonly ownUrl: string
   /** Between clients and the node. */
   readonly front: Network
   /** Between the node and PostgreSQL. */
   readonly back: Network
-  readonly starts: number
-  start(): Promise<void>
+  /** Between the node and EventStoreDB, where that holds the log. */
+  readonly log: Network | undefined
+  /** `build`: another one than the harness is of. */
+  start(build?: Build): Promise<void>
   /** SIGKILL; it is not started again. */
   kill(): Promise<void>
   signal(signal: NodeJS.Signals): void
   /** Sets its clock off by so many milliseconds. */
   shiftClock(ms: number): Promise<void>
+  /** What its process holds once all that can be collected is. */
+  held(): Promise<Held>
   stop(): Promise<void>
 }
 
 export interface NodeOptions {
   readonly name: string
+  readonly role: Role
   readonly folder: string
   readonly database: URL
+  /** Port of an EventStoreDB on this machine that holds the log. */
+  readonly eventStorePort?: number | undefined
   readonly environment: Readonly<Record<string, string>>
-  /** Modules loaded before the service's own. */
-  readonly preload: readonly string[]
+  /** Its deliberate fault. */
+  readonly breakage: string | undefined
   /** Called when it ends without having been told to. */
   readonly onDied: (detail: string) => void
 }
 
 const main = join(import.meta.dirname, '../../src/main.ts')
-const clock = join(import.meta.dirname, 'shiftedClock.ts')
+const module = (file: string) => join(import.meta.dirname, file)
 
 export async function createNode(options: NodeOptions): Promise<Node> {
-  const { name, folder, database } = options
+  const { name, role, folder, database, eventStorePort, breakage } = options
   const port = await freePort()
   const front = await network({ host: '127.0.0.1', port })
   const back = await network({ host: database.hostname, port: Number(database.port) })
   const through = new URL(database)
   through.port = String(back.port)
+  const events = eventStorePort ? await network({ host: '127.0.0.1', port: eventStorePort }) : undefined
   const clockFile = join(folder, `${name}.clock`)
   const log = createWriteStream(join(folder, `${name}.log`), { flags: 'a' })
   let child: ChildProcess | undefined
-  let starts = 0
 
-  const start = async () => {
-    starts += 1
+  const start = async (build?: Build) => {
+    const modules = [
+      'shiftedClock.ts',
+      'probe.ts',
+      ...(breakage !== undefined || build !== undefined ? ['changeCode.ts'] : []),
+    ]
     const started = spawn(
       process.execPath,
-      [clock, ...options.preload].flatMap((file) => ['--import', file]).concat(main),
+      ['--expose-gc', ...modules.flatMap((file) => ['--import', module(file)]), main],
       {
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
         env: {
           PATH: process.env.PATH,
           HOME: process.env.HOME,
           PORT: String(port),
           DATA_DIR: join(folder, name),
           DATABASE_URL: through.href,
+          ...(events && { EVENTSTORE_URL: `esdb://127.0.0.1:${events.port}?tls=false` }),
+          ROLES: role,
           LOG_LEVEL: 'warn',
           RATE_LIMIT: '100000000',
           TORTURE_CLOCK_FILE: clockFile,
-          TORTURE_BREAK: process.env.TORTURE_BREAK,
+          ...(breakage !== undefined && { TORTURE_BREAK: breakage }),
+          ...(build !== undefined && { TORTURE_BUILD: build }),
           ...options.environment,
         },
       },
@@ -95,16 +116,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   }
   return {
     name,
+    role,
     url: `http://127.0.0.1:${front.port}`,
+    ownUrl: `http://127.0.0.1:${port}`,
     front,
     back,
+    log: events,
     start,
-    get pid() {
-      return child?.pid
-    },
-    get starts() {
-      return starts
-    },
     kill: () => end('SIGKILL'),
     signal(signal) {
       child?.kill(signal)
@@ -113,11 +131,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       await writeFile(clockFile, String(ms))
       child?.kill('SIGUSR2')
     },
+    async held() {
+      const told = once(child!, 'message')
+      child!.send('what do you hold?')
+      return (await told)[0] as Held
+    },
     async stop() {
-      front.heal()
-      back.heal()
+      const networks = [front, back, ...(events ? [events] : [])]
+      for (const each of networks) each.heal()
       await end('SIGTERM')
-      await Promise.all([front.close(), back.close()])
+      await Promise.all(networks.map((each) => each.close()))
       log.end()
     },
   }

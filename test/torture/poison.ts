@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { pino } from 'pino'
 import type { EventMetadata, NewEvent } from '../../src/domain/envelope.ts'
 import { chainOf } from '../../src/eventStore/chain.ts'
-import { createPostgresEventStore } from '../../src/eventStore/postgres.ts'
 import type { Random } from './random.ts'
 import { TENANTS } from './tenants.ts'
 import type { World } from './world.ts'
@@ -19,11 +17,11 @@ const POISON = [
 ] as const
 
 /** Puts events into streams of their own that no fold can take, with an intact chain. */
-export async function poisonLog({ connectionString }: World, random: Random): Promise<void> {
+export async function poisonLog({ openStore }: World, random: Random): Promise<void> {
   const poison = random.pick(POISON)
   const tenant = random.pick(TENANTS)
   const stream = `session-${tenant}_poison-${randomUUID()}`
-  const store = await createPostgresEventStore({ connectionString, logger: pino({ level: 'silent' }) })
+  const store = await openStore()
   try {
     const id = randomUUID()
     const metadata: Omit<EventMetadata, 'chain'> = {

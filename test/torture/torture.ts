@@ -1,71 +1,93 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { send } from './client.ts'
-import { type FaultName, faults, plan } from './faults.ts'
-import { History, type Told } from './history.ts'
+import { type Fault, type FaultName, faults, plan } from './faults.ts'
+import { History } from './history.ts'
 import {
   acknowledgedOnce,
   answersStand,
-  logOrdered,
   logSeenInOrder,
+  logUnchanged,
   provable,
   readModelsReplay,
   recovered,
   socketsSawAll,
 } from './invariants.ts'
-import { FLOW, flow, participant } from './participants.ts'
+import { nothingLeaks } from './leaks.ts'
+import { startLoad } from './load.ts'
+import { shedsOverload } from './overload.ts'
 import { random } from './random.ts'
-import { TENANTS, token } from './tenants.ts'
-import { importer, type Seen, watchLog, watchSession } from './watchers.ts'
-import { createWorld, type World } from './world.ts'
+import { createWorld, type Engine, type Topology } from './world.ts'
 
 export interface TortureOptions {
   readonly seed: number
+  /** How long faults are made; starting and the last questions come beside it. */
   readonly seconds: number
   readonly faults: readonly FaultName[]
   /** Simulated people a tenant. */
   readonly people: number
-  /** Modules that the nodes load first: deliberate faults. */
-  readonly preload: readonly string[]
+  readonly topology: Topology
+  readonly engine: Engine
+  /** Name of the nodes' deliberate fault. */
+  readonly breakage?: string | undefined
+  /** Whether reconnects and overload are tried at the end. */
+  readonly strain: boolean
   readonly log: (line: string) => void
 }
 
 export interface TortureReport {
-  readonly seed: number
   readonly faults: Readonly<Record<string, number>>
+  /** How often each process was hit. */
+  readonly places: Readonly<Record<string, number>>
   readonly history: History
   /** Kept when something was violated: the nodes' logs. */
   readonly folder: string | undefined
 }
 
-const IMPORT_ROWS = 400
-const IMPORT_FLOW = 'history'
+/** Questions that cost seconds are asked after so many faults, and at the end. */
+const ASK_ACKNOWLEDGED_EVERY = 5
+const REPLAY_EVERY = 20
 
 /** Runs the service, lets many use it, breaks it in every way, and asks after each whether what must hold does. */
 export async function torture(options: TortureOptions): Promise<TortureReport> {
-  const { seed, log } = options
+  const { seed, log, topology, engine, breakage } = options
   const history = new History()
-  const world = await createWorld(history, options.preload)
+  const world = await createWorld({ history, topology, engine, breakage })
+  const ended = async () => {
+    await world.stop(true)
+    process.exit(143)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, ended)
   const counts: Record<string, number> = {}
+  const places: Record<string, number> = {}
   try {
-    log(`seed ${seed}, in ${world.folder}`)
-    const load = await startLoad(world, history, options)
-    const chance = random(seed)
+    log(`seed ${seed}: ${topology} on ${engine}, in ${world.folder}`)
+    const load = await startLoad(
+      world.api.map(({ url }) => url),
+      history,
+      options,
+    )
     const until = performance.now() + options.seconds * 1000
     let number = 0
-    for (const { name, draw } of plan(chance, options.faults)) {
+    for (const { name, draw } of plan(random(seed), options.faults)) {
       if (performance.now() > until) break
-      if (name === 'redis gone' && !world.redis?.own) continue
-      log(`${String(++number).padStart(4)} ${name} (node ${draw.node + 1}, ${draw.ms} ms)`)
+      const { at, possible, run } = faults[name] as Fault
+      if (possible && !possible(world)) {
+        if (options.faults.every((one) => (faults[one] as Fault).possible?.(world) === false)) break
+        continue
+      }
+      const among = at === 'api' ? world.api : world.nodes
+      const node = among[Math.floor(draw.place * among.length)]!
+      const place = at === 'shared' ? 'all' : node.name
+      log(`${String(++number).padStart(4)} ${name} (${place}, ${draw.ms} ms)`)
       counts[name] = (counts[name] ?? 0) + 1
-      await faults[name](world, draw)
+      places[place] = (places[place] ?? 0) + 1
+      await run(world, node, draw)
       await recovered(world, history, name)
-      await logOrdered(world, history)
-      if (number % 10 === 0) await acknowledgedOnce(world, history)
-      if (number % 20 === 0) await readModelsReplay(world, history)
+      if (number % ASK_ACKNOWLEDGED_EVERY === 0) await acknowledgedOnce(world, history)
+      if (number % REPLAY_EVERY === 0) await readModelsReplay(world, history)
     }
+    log('     no more commands')
     await load.settle()
     await recovered(world, history, 'the end')
-    await logOrdered(world, history)
+    log('     asking again')
     await answersStand(world, history, [
       ...history.commands.filter(({ answer }) => !answer),
       ...history.commands.filter(({ answer }) => answer && answer.position !== null).slice(-2000),
@@ -75,120 +97,21 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     await load.finish()
     await socketsSawAll(world, history, load.sockets)
     for (const { tenant, ids } of load.readers) await logSeenInOrder(world, history, tenant, ids)
+    if (options.strain) {
+      log('     reconnects and overload')
+      await nothingLeaks(world, history, log)
+      await shedsOverload(world, history, log)
+    }
     await recovered(world, history, 'the end')
     await readModelsReplay(world, history)
+    await logUnchanged(world, history)
   } finally {
     await world.stop(history.violations.length > 0)
   }
   return {
-    seed,
     faults: counts,
+    places,
     history,
     folder: history.violations.length > 0 ? world.folder : undefined,
   }
-}
-
-/** Everybody who uses the service. */
-async function startLoad(world: World, history: History, { seed, people }: TortureOptions) {
-  const urls = world.nodes.map(({ url }) => url)
-  let commanding = true
-  let watching = true
-  const commands: Promise<void>[] = []
-  const watches: Promise<void>[] = []
-  const sockets: Seen[] = []
-  const readers: { tenant: string; ids: string[] }[] = []
-  const imports: { tenant: string; token: string; auditor: string; flowId: string; body: string }[] = []
-  let number = 0
-  const asker = (going: () => boolean) => ({ urls, history, random: random(seed * 1000 + ++number), going })
-
-  for (const tenant of TENANTS) {
-    const admin = await token(tenant, 'admin', 'admin')
-    const member = await token(tenant, 'member', 'member')
-    const auditor = await token(tenant, 'auditor', 'auditor')
-    const stranger = await token(TENANTS.find((other) => other !== tenant)!, 'stranger', 'admin')
-    await must(send(urls[0]!, { method: 'POST', path: '/flows', body: flow, token: admin }))
-    await must(
-      send(urls[0]!, { method: 'POST', path: '/flows', body: { ...flow, id: IMPORT_FLOW }, token: admin }),
-    )
-    const hot: string[] = []
-    for (let n = 0; n < 2; n++) {
-      const body = { flowId: FLOW, userId: `hot-${n}` }
-      const told: Told = {
-        tenant,
-        token: member,
-        key: `hot-${n}`,
-        method: 'POST',
-        path: '/onboarding/start',
-        body,
-        records: true,
-        lost: [],
-      }
-      told.answer = await must(send(urls[0]!, told))
-      history.commands.push(told)
-      hot.push(told.answer.body.id)
-    }
-    for (const session of hot) {
-      const seen: Seen = { stream: `session-${tenant}_${session}`, events: [], last: -1 }
-      sockets.push(seen)
-      watches.push(watchSession({ ...asker(() => watching), tenant, token: member, session, seen }))
-    }
-    const ids: string[] = []
-    readers.push({ tenant, ids })
-    watches.push(watchLog({ ...asker(() => watching), tenant, token: auditor, ids }))
-    const lines = importLines(tenant)
-    imports.push({ tenant, token: admin, auditor, flowId: IMPORT_FLOW, body: lines.join('') })
-    const asking = asker(() => commanding)
-    commands.push(
-      importer({
-        ...asking,
-        tenant,
-        token: admin,
-        flowId: IMPORT_FLOW,
-        lines: () => lines.slice(0, asking.random.between(1, lines.length)).join(''),
-      }),
-    )
-    for (let n = 0; n < people; n++) {
-      const name = `${tenant}-${n}`
-      commands.push(
-        participant({
-          ...asker(() => commanding),
-          name,
-          tenant,
-          token: await token(tenant, name, 'member'),
-          stranger,
-          hot,
-          pauseMs: 150,
-        }),
-      )
-    }
-  }
-  return {
-    sockets,
-    readers,
-    imports,
-    /** No more commands; those under way come to their end. */
-    async settle() {
-      commanding = false
-      await Promise.all(commands)
-    },
-    /** Sockets and readers get a moment for what is still coming, then stop. */
-    async finish() {
-      await delay(4000)
-      watching = false
-      await Promise.all(watches)
-    },
-  }
-}
-
-function importLines(tenant: string): string[] {
-  return Array.from({ length: IMPORT_ROWS }, (_, row) => {
-    const at = new Date(Date.UTC(2020, 0, 1) + Math.floor(row / 3) * 60_000).toISOString()
-    return `${JSON.stringify({ session: `${tenant}-${row % 40}`, step: `s${row % 5}`, at, data: { row } })}\n`
-  })
-}
-
-async function must(answer: ReturnType<typeof send>) {
-  const got = await answer
-  if (got.status >= 300) throw new Error(`${got.status} ${got.text}`)
-  return got
 }

@@ -1,93 +1,137 @@
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
-import { startEmbeddedPostgres } from '../../src/services/embeddedPostgres.ts'
+import { pino } from 'pino'
+import type { EventStore } from '../../src/eventStore/eventStore.ts'
+import { createEventStoreDbEventStore } from '../../src/eventStore/eventStoreDb.ts'
+import { createPostgresEventStore } from '../../src/eventStore/postgres.ts'
 import { noRedis, startRedis, type TestRedis } from '../support/redis.ts'
+import { startEventStore, type TorturedEventStore } from './eventStore.ts'
 import type { History } from './history.ts'
-import { createNode, type Node, untilReady } from './node.ts'
+import { createNode, type Node, type Role, untilReady } from './node.ts'
+import { startPostgres, type TorturedPostgres } from './postgres.ts'
+import { KnownLog, readPostgres, readStore } from './recorded.ts'
 import { JWT_SECRET } from './secret.ts'
+import { mountSmallDisk, type SmallDisk } from './smallDisk.ts'
 
-/** Everything that can be broken: two nodes, one PostgreSQL, Redis where it is installed. */
+export const topologies = {
+  /** As a company runs it. */
+  split: { 'api-1': 'api', 'api-2': 'api', projector: 'projector' },
+  /** Two that do everything: who projects is decided between them. */
+  twins: { 'node-1': 'all', 'node-2': 'all' },
+} as const satisfies Record<string, Record<string, Role>>
+export type Topology = keyof typeof topologies
+
+export const engines = ['postgres', 'eventstoredb'] as const
+export type Engine = (typeof engines)[number]
+
+/** Everything that can be broken. */
 export interface World {
   readonly folder: string
   readonly nodes: readonly Node[]
-  /** Straight to PostgreSQL, past every network that fails. */
-  readonly connectionString: string
+  /** Those that clients talk to. */
+  readonly api: readonly Node[]
+  readonly postgres: TorturedPostgres
+  /** What PostgreSQL writes to, where a small disk can be mounted. */
+  readonly disk: SmallDisk | undefined
+  readonly eventStore: TorturedEventStore | undefined
   readonly redis: TestRedis | undefined
-  /** SIGKILL to its postmaster; the embedded PostgreSQL comes back by itself. */
-  killPostgres(): Promise<void>
-  /** Asks until PostgreSQL answers. */
-  sql<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>
-  /** A node that is started anew after it died. */
-  restart(node: Node): Promise<void>
+  readonly log: KnownLog
+  /** The log for who writes to it beside the service; closed by the caller. */
+  openStore(): Promise<EventStore>
   /** Without `keep` all traces are removed. */
   stop(keep: boolean): Promise<void>
 }
 
-export async function createWorld(history: History, preload: readonly string[]): Promise<World> {
+export interface WorldOptions {
+  readonly history: History
+  readonly topology: Topology
+  readonly engine: Engine
+  readonly breakage: string | undefined
+}
+
+const DISK_MEGABYTES = 1500
+
+/** @throws when something does not start; what did is stopped then. */
+export async function createWorld(options: WorldOptions): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'gangway-torture-'))
   await chmod(folder, 0o711)
-  const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') })
-  const { connectionString } = postgres
-  const redis = noRedis === undefined ? await startRedis() : undefined
-  const sql: World['sql'] = async (text, values = []) => {
-    for (const deadline = performance.now() + 30_000; ; ) {
-      const client = new pg.Client({ connectionString, connectionTimeoutMillis: 2000, query_timeout: 60_000 })
-      client.on('error', () => {})
-      try {
-        await client.connect()
-        return (await client.query(text, [...values])).rows
-      } catch (error) {
-        if (performance.now() > deadline) throw error
-        await new Promise((done) => setTimeout(done, 100))
-      } finally {
-        await client.end().catch(() => {})
-      }
-    }
+  const parts: (() => Promise<unknown>)[] = []
+  const stopAll = async () => {
+    for (const stop of parts.splice(0).reverse()) await stop().catch((error) => console.error(error))
   }
-  const [{ data_directory: cluster }] = (await sql<{ data_directory: string }>('show data_directory')) as [
-    { data_directory: string },
-  ]
-  const nodes = await Promise.all(
-    ['one', 'two'].map((name) =>
-      createNode({
-        name,
-        folder,
-        database: new URL(connectionString),
-        environment: { JWT_SECRET, ...(redis && { REDIS_URL: redis.url }) },
-        preload,
-        onDied: (detail) => {
-          history.violated(8, detail)
-          const node = nodes.find((one) => one.name === name)
-          void node?.start()
-        },
-      }),
-    ),
-  )
+  try {
+    return await build(folder, options, parts, stopAll)
+  } catch (error) {
+    await stopAll()
+    throw new Error(`The world could not be made; see ${folder}`, { cause: error })
+  }
+}
+
+async function build(
+  folder: string,
+  { history, topology, engine, breakage }: WorldOptions,
+  parts: (() => Promise<unknown>)[],
+  stopAll: () => Promise<void>,
+): Promise<World> {
+  const disk = await mountSmallDisk(folder, DISK_MEGABYTES)
+  if (disk) parts.push(disk.unmount)
+  const postgres = await startPostgres(join(disk?.folder ?? folder, 'postgres'))
+  parts.push(postgres.stop)
+  const redis = noRedis === undefined ? await startRedis() : undefined
+  if (redis) parts.push(redis.stop)
+  const eventStore = engine === 'eventstoredb' ? await startEventStore(folder) : undefined
+  if (eventStore) parts.push(eventStore.kill)
+  const { connectionString } = postgres
+  const openStore = () => {
+    const logger = pino({ level: 'silent' })
+    return eventStore
+      ? createEventStoreDbEventStore({
+          connectionString: `esdb://127.0.0.1:${eventStore.port}?tls=false`,
+          logger,
+        })
+      : createPostgresEventStore({ connectionString, logger })
+  }
+  const reader = eventStore ? await openStore() : undefined
+  if (reader) parts.push(() => reader.close())
+
+  const nodes: Node[] = []
+  for (const [name, role] of Object.entries(topologies[topology])) {
+    const node = await createNode({
+      name,
+      role,
+      folder,
+      database: new URL(connectionString),
+      eventStorePort: eventStore?.port,
+      environment: { JWT_SECRET, ...(redis && { REDIS_URL: redis.url }) },
+      breakage,
+      onDied: (detail) => {
+        history.violated(8, detail)
+        void node.start()
+      },
+    })
+    nodes.push(node)
+    parts.push(node.stop)
+  }
   for (const node of nodes) await node.start()
   for (const node of nodes) {
     const unready = await untilReady(node.url, 60_000)
-    if (unready) throw new Error(`node ${node.name} did not start: ${unready}; see ${folder}`)
+    if (unready) throw new Error(`${node.name} did not start: ${unready}`)
   }
   return {
     folder,
     nodes,
-    connectionString,
+    api: nodes.filter(({ role }) => role !== 'projector'),
+    postgres,
+    disk,
+    eventStore,
     redis,
-    sql,
-    async killPostgres() {
-      const pid = Number((await readFile(join(cluster, 'postmaster.pid'), 'utf8')).split('\n', 1)[0])
-      process.kill(pid, 'SIGKILL')
-    },
-    async restart(node) {
-      await node.kill()
-      await node.start()
-    },
+    log: new KnownLog(reader ? readStore(reader) : readPostgres(postgres.sql), !reader, (detail, evidence) =>
+      history.violated(3, detail, evidence),
+    ),
+    openStore,
     async stop(keep) {
-      await Promise.all(nodes.map((node) => node.stop()))
-      await postgres.stop()
-      await redis?.stop()
+      await stopAll()
       if (!keep) await rm(folder, { recursive: true, force: true, maxRetries: 100, retryDelay: 100 })
     },
   }

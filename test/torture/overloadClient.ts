@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto'
+import { connect, type Socket } from 'node:net'
+
+// Asks as often as it is told, without waiting for answers, on connections that are kept; says what came of it to its parent.
+
+export interface Offer {
+  readonly urls: readonly string[]
+  readonly sessions: readonly string[]
+  readonly token: string
+  readonly connections: number
+  /** Requests a second, whether or not they are answered; without one, each connection asks when it was answered. */
+  readonly rate: number | undefined
+  readonly seconds: number
+}
+
+export interface Offered {
+  readonly sent: number
+  readonly accepted: number
+  /** 429 or 503 with `Retry-After`. */
+  readonly shed: number
+  /** Anything else, no answer included. */
+  readonly other: number
+  /** Of what was accepted, in milliseconds. */
+  readonly p50: number
+  readonly p99: number
+  readonly statuses: Readonly<Record<string, number>>
+}
+
+const offer: Offer = JSON.parse(process.argv[2]!)
+const { urls, sessions, token, connections, rate, seconds } = offer
+const GRACE_MS = 10_000
+
+let sent = 0
+let accepted = 0
+let shed = 0
+let other = 0
+const statuses: Record<string, number> = {}
+const latencies: number[] = []
+const idle: Connection[] = []
+const busy = new Set<Connection>()
+const end = performance.now() + seconds * 1000
+
+interface Connection {
+  readonly socket: Socket
+  text: string
+  sentAt: number
+}
+
+function open(url: string): void {
+  const { hostname, port } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port), noDelay: true })
+  const connection: Connection = { socket, text: '', sentAt: 0 }
+  socket.setEncoding('latin1')
+  socket.on('connect', () => free(connection))
+  socket.on('data', (text: string) => {
+    connection.text += text
+    const head = connection.text.indexOf('\r\n\r\n')
+    if (head < 0) return
+    const length = Number(/content-length: (\d+)/i.exec(connection.text)?.[1] ?? 0)
+    if (connection.text.length < head + 4 + length) return
+    judge(connection, connection.text.slice(0, head))
+    connection.text = ''
+    busy.delete(connection)
+    free(connection)
+  })
+  const gone = (why: string) => () => {
+    const index = idle.indexOf(connection)
+    if (index >= 0) idle.splice(index, 1)
+    if (!busy.delete(connection)) return
+    other += 1
+    statuses[why] = (statuses[why] ?? 0) + 1
+  }
+  socket.on('error', (error: NodeJS.ErrnoException) => gone(error.code ?? error.message)())
+  socket.on('close', gone('closed'))
+}
+
+function judge({ sentAt }: Connection, head: string): void {
+  const status = head.slice(9, 12)
+  statuses[status] = (statuses[status] ?? 0) + 1
+  if (status.startsWith('2')) {
+    accepted += 1
+    latencies.push(performance.now() - sentAt)
+  } else if ((status === '429' || status === '503') && /retry-after: \d+/i.test(head)) shed += 1
+  else other += 1
+}
+
+function free(connection: Connection): void {
+  if (rate === undefined && performance.now() < end) ask(connection)
+  else idle.push(connection)
+}
+
+function ask(connection: Connection): void {
+  const body = '{"type":"looked","value":1}'
+  const session = sessions[sent % sessions.length]!
+  connection.sentAt = performance.now()
+  busy.add(connection)
+  sent += 1
+  connection.socket.write(
+    `POST /onboarding/track/${session} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n` +
+      `Content-Type: application/json\r\nIdempotency-Key: ${randomUUID()}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  )
+}
+
+for (let n = 0; n < connections; n++) open(urls[n % urls.length]!)
+if (rate !== undefined) {
+  const began = performance.now()
+  let due = 0
+  const tick = setInterval(() => {
+    const now = Math.min(performance.now(), end)
+    due = ((now - began) / 1000) * rate
+    // What cannot be sent for want of a connection is not sent later: it was not asked.
+    for (let n = sent; n < due && idle.length > 0; n++) ask(idle.shift()!)
+    if (performance.now() >= end) clearInterval(tick)
+  }, 5)
+}
+const finish = setInterval(() => {
+  const late = performance.now() > end + GRACE_MS
+  if (performance.now() < end || (busy.size > 0 && !late)) return
+  clearInterval(finish)
+  if (late) statuses['no answer'] = busy.size
+  latencies.sort((a, b) => a - b)
+  const quantile = (p: number) =>
+    Math.round(latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * p))] ?? 0)
+  const told: Offered = {
+    sent,
+    accepted,
+    shed,
+    other: other + (late ? busy.size : 0),
+    p50: quantile(0.5),
+    p99: quantile(0.99),
+    statuses,
+  }
+  process.send!(told, () => process.exit(0))
+}, 20)
