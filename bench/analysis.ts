@@ -36,7 +36,7 @@ type Counts = readonly (readonly number[])[]
  */
 export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRow[] }> {
   const events = quick ? 200_000 : 10_000_000
-  const rounds = quick ? 3 : 15
+  const rounds = quick ? 3 : 11
   const folder = await mkdtemp(join(tmpdir(), 'gangway-analysis-'))
   const csv = join(folder, 'events.csv')
   const postgres = await benchPostgres()

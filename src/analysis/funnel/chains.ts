@@ -1,6 +1,7 @@
 import { evaluatorOf } from './evaluator.ts'
 import type { FunnelPlan } from './funnelPlan.ts'
 import { Outcome } from './outcome.ts'
+import type { Tally } from './tally.ts'
 
 /** Whether a plan is an ordered funnel as recorded and no more: what `scanChains` can run. */
 export const isChain = ({ order, ties, exclusions, options }: FunnelPlan): boolean =>
@@ -14,10 +15,11 @@ export const isChain = ({ order, ties, exclusions, options }: FunnelPlan): boole
 export function scanChains(
   plan: FunnelPlan,
   { run, first, last }: { run: number; first: number; last: number },
-  record: (unit: number, depth: number, at: Float64Array) => void,
+  record: Tally['record'],
 ): void {
   const { steps, window, from, to, asOf, groupOf } = plan
-  const { unit, start, stale, time, code } = plan.coding.runs[run]!
+  const { matches, runs } = plan.coding
+  const { unit, start, stale, time, code } = runs[run]!
   const anyEntry = plan.entry === 'any'
   const evaluate = evaluatorOf(plan)
   const out = new Outcome(steps)
@@ -38,7 +40,7 @@ export function scanChains(
       taken += next[code[i]! * width + taken]!
     }
     if (taken === 0) continue
-    if (anyEntry && entersAgain(place[0]!)) {
+    if (anyEntry && enters(matches, code, place[0]! + 1, end)) {
       evaluate(code, time, begin, seenUntil(time, begin, end, asOf), out)
       if (out.depth > 0) record(unit[slot]!, out.depth, out.at)
       continue
@@ -55,11 +57,12 @@ export function scanChains(
     }
     record(unit[slot]!, depth, at)
   }
+}
 
-  function entersAgain(entry: number): boolean {
-    for (let i = entry + 1; i < end; i++) if (next[code[i]! * width] === 1) return true
-    return false
-  }
+/** Whether a step-1 event is among those from `from` up to `to`. */
+function enters(matches: Uint8Array, code: Uint32Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (matches[code[i]!] === 1) return true
+  return false
 }
 
 /** 1 at code × (steps + 1) + taken where an event of that code is the step after those taken; after the last none is. */

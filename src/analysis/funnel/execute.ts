@@ -1,8 +1,9 @@
+import type { Grouped } from '../plan/quantiles.ts'
 import { isChain, scanChains } from './chains.ts'
 import { evaluatorOf } from './evaluator.ts'
 import type { FunnelPlan } from './funnelPlan.ts'
 import { Outcome } from './outcome.ts'
-import { Tally } from './tally.ts'
+import { type Tally, tallyOf } from './tally.ts'
 
 /** What a funnel came to, or the part of it that one thread counted; parts add up. */
 export interface FunnelCounts {
@@ -15,13 +16,7 @@ export interface FunnelCounts {
   /** Of those, units with too many simultaneous events to try every order of them. */
   readonly unclear: number
   /** For each step but the first: ms since the step before, of every unit that reached it, from each part. */
-  readonly durations: readonly (readonly Durations[])[]
-}
-
-export interface Durations {
-  readonly ms: Float64Array
-  /** The group of each; null when there is one only. */
-  readonly group: Uint32Array | null
+  readonly durations: readonly (readonly Grouped[])[]
 }
 
 /** A share of the units: the `index`th of `of` equal parts. */
@@ -34,26 +29,34 @@ const WHOLE: Part = { index: 0, of: 1 }
 
 /** Runs a plan over its units, or over a part of them. */
 export function executeFunnel(plan: FunnelPlan, part: Part = WHOLE): FunnelCounts {
-  const tally = new Tally(plan, part.of)
+  const tally = tallyOf(plan, part.of)
   const chain = isChain(plan)
+  let excluded = 0
+  let unclear = 0
   for (const [run, { unit }] of plan.coding.runs.entries()) {
     const [first, last] = share(unit.length, part)
     if (chain) scanChains(plan, { run, first, last }, tally.record)
-    else scanRun(plan, { run, first, last }, tally)
+    else {
+      const out = scanRun(plan, { run, first, last }, tally.record)
+      excluded += out.excluded
+      unclear += out.unclear
+    }
   }
-  return tally.counts()
+  return { ...tally.counts(), excluded, unclear }
 }
 
 /** Follows each unit of a run through the funnel, whatever its rules. */
 function scanRun(
   plan: FunnelPlan,
   { run, first, last }: { run: number; first: number; last: number },
-  tally: Tally,
-): void {
+  record: Tally['record'],
+): { excluded: number; unclear: number } {
   const { groupOf, cut, asOf } = plan
   const { unit, start, stale, time, code } = plan.coding.runs[run]!
   const evaluate = evaluatorOf(plan)
   const out = new Outcome(plan.steps)
+  let excluded = 0
+  let unclear = 0
   for (let slot = first; slot < last; slot++) {
     if (stale !== null && stale[slot] === 1) continue
     if (groupOf !== null && groupOf[unit[slot]!]! < 0) continue
@@ -62,12 +65,13 @@ function scanRun(
     if (cut) while (to > from && time[to - 1]! > asOf) to -= 1
     evaluate(code, time, from, to, out)
     if (out.depth === 0) continue
-    if (!out.excluded) tally.record(unit[slot]!, out.depth, out.at)
+    if (!out.excluded) record(unit[slot]!, out.depth, out.at)
     else {
-      tally.excluded += 1
-      if (out.unclear) tally.unclear += 1
+      excluded += 1
+      if (out.unclear) unclear += 1
     }
   }
+  return { excluded, unclear }
 }
 
 /** The slots of one part. */

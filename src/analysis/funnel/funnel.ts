@@ -64,7 +64,7 @@ export function funnelOf(
   { plan, values }: { plan: Pick<FunnelPlan, 'steps' | 'groups'>; values: readonly unknown[] },
   counts: FunnelCounts,
 ): FunnelAnswer {
-  const times = durationTimes(counts, plan.groups)
+  const times = durationTimes(counts, { groups: plan.groups, window: funnel.window })
   const steps = funnelRows(funnel, together(counts, plan.steps), times.all, 0)
   const { excluded } = counts
   if (!funnel.breakdown) return { steps, breakdowns: [], excluded }

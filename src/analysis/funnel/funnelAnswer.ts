@@ -55,13 +55,12 @@ export function funnelRows(
 
 /** Median and 90th percentile of each step's durations, in seconds, of step s + 1 in row s: of all units, and by group. */
 export function durationTimes(
-  { durations }: FunnelCounts,
-  groups: number,
+  { durations }: Pick<FunnelCounts, 'durations'>,
+  { groups, window }: { groups: number; window: number },
 ): { readonly all: readonly Times[]; readonly of: readonly (readonly Times[])[] } {
-  const rows = durations.map((parts) => {
-    const grouped = parts.map(({ ms, group }) => ({ values: ms, group }))
-    return groupedQuantiles(grouped, groups, [0.5, 0.9], 0.001)
-  })
+  const rows = durations.map((parts) =>
+    groupedQuantiles(parts, groups, [0.5, 0.9], { scale: 0.001, within: window }),
+  )
   return {
     all: rows.map(({ all }) => times(all)),
     of: Array.from({ length: groups }, (_, g) => rows.map(({ of }) => times(of[g]!))),

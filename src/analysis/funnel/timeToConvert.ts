@@ -74,7 +74,7 @@ export function timeToConvert(
 function duration(ms: readonly number[]): Duration {
   const n = ms.length
   if (n === 0) return { median: null, p90: null, mean: null, n }
-  const [median, p90] = quantiles(Float64Array.from(ms), [0.5, 0.9], 0.001)
+  const [median, p90] = quantiles(Float64Array.from(ms), [0.5, 0.9], { scale: 0.001 })
   return { median: median!, p90: p90!, mean: ms.reduce((sum, value) => sum + value, 0) / n / 1000, n }
 }
 

@@ -16,7 +16,7 @@ parentPort!.on('message', ({ id, plan, part }: Task & { id: number }) => {
   const result = executeFunnel(plan, part)
   // Given away, not copied.
   const given = result.durations.flatMap((parts) =>
-    parts.flatMap(({ ms, group }) => (group ? [ms.buffer, group.buffer] : [ms.buffer])),
+    parts.flatMap(({ values, group }) => (group ? [values.buffer, group.buffer] : [values.buffer])),
   )
-  parentPort!.postMessage({ id, result }, given as ArrayBuffer[])
+  parentPort!.postMessage({ id, result }, [...new Set(given)] as ArrayBuffer[])
 })

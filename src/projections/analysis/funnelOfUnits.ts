@@ -49,7 +49,7 @@ export function funnelOfUnits(
     excluded,
     unclear,
     durations: durations.map(({ ms, group }) => [
-      { ms: Float64Array.from(ms), group: groups > 1 ? Uint32Array.from(group) : null },
+      { values: Float64Array.from(ms), group: groups > 1 ? Uint32Array.from(group) : null },
     ]),
   }
   return { ...funnelOf(funnel, { plan: { steps, groups }, values }, counts), exact: unclear === 0 }
