@@ -28,7 +28,7 @@ export const permissions = {
   'insights.read': { analyst: 'tenant', admin: 'tenant' },
   'experiments.read': { analyst: 'tenant', admin: 'tenant' },
   'experiments.define': { admin: 'tenant' },
-  'experiments.assign': { participant: 'own', member: 'tenant', analyst: 'tenant', admin: 'tenant' },
+  'experiments.assign': { participant: 'own', member: 'tenant', admin: 'tenant' },
   'alerts.define': { admin: 'tenant' },
 } as const satisfies Record<string, Partial<Record<Role, Reach>>>
 

@@ -1,7 +1,7 @@
 import type { Actor } from './envelope.ts'
 import { type ImmutableMap, immutableMap } from './immutableMap.ts'
 import type { JsonObject } from './json.ts'
-import type { Overrides } from './overrides.ts'
+import { type Overrides, renamedOverrides } from './overrides.ts'
 import type { SessionEvent } from './sessionEvents.ts'
 
 export type SessionStatus = 'active' | 'paused' | 'completed' | 'abandoned'
@@ -151,7 +151,12 @@ export function evolveSession(session: SessionState, event: FoldedEvent): Sessio
         overrides: event.data.overrides ? [...session.overrides, event.data.overrides] : session.overrides,
       }
     case 'SessionMigrated':
-      return { ...session, flowVersion: event.data.to, steps: renamed(session.steps, event.data.steps) }
+      return {
+        ...session,
+        flowVersion: event.data.to,
+        steps: renamed(session.steps, event.data.steps),
+        overrides: session.overrides.map((shown) => renamedOverrides(shown, event.data.steps)),
+      }
   }
 }
 

@@ -145,6 +145,30 @@ describe('a session of a flow with a running experiment', () => {
     expect((await events(session.id)).events).toHaveLength(1)
   })
 
+  test('keeps what it was shown when a migration gives its steps other names', async () => {
+    await publish('renaming', steps)
+    await running('kept', 'renaming', {
+      variants: [
+        { key: 'plain', weight: 1 },
+        { key: 'free', weight: 1, overrides: { steps: { survey: { dependsOn: [], required: false } } } },
+      ],
+    })
+    const session = await start('renaming', await userOf('kept', 'free'))
+    await publish('renaming', [
+      { ...steps[0], id: 'who' },
+      { ...steps[1], id: 'poll', dependsOn: ['who'] },
+    ])
+    const migration = { from: 1, to: 2, steps: { name: 'who', survey: 'poll' } }
+    expect((await admin.post('/flows/renaming/migrations', migration)).status).toBeLessThan(300)
+    const { body } = await admin.get(`/onboarding/session/${session.id}`)
+    expect(
+      body.steps.map(({ stepId, status }: { stepId: string; status: string }) => [stepId, status]),
+    ).toEqual([
+      ['who', 'available'],
+      ['poll', 'available'],
+    ])
+  })
+
   test('takes several experiments together, each for those it is meant for', async () => {
     await publish('both', steps)
     const hide = (step: string) => [
