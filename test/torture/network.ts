@@ -31,9 +31,14 @@ export async function network(target: { readonly host: string; readonly port: nu
   let refusing = false
   let stalled = false
   let delayMs = 0
-  const later = (run: () => void) => {
-    if (delayMs === 0) run()
-    else setTimeout(run, delayMs)
+  /** One direction of a connection: what is sent first arrives first, also when it was slow and no longer is. */
+  const line = () => {
+    const waiting: (() => void)[] = []
+    return (run: () => void) => {
+      if (delayMs === 0 && waiting.length === 0) return run()
+      waiting.push(run)
+      setTimeout(() => waiting.shift()!(), delayMs)
+    }
   }
   const server = createServer({ noDelay: true }, (client) => {
     if (refusing) {
@@ -43,7 +48,8 @@ export async function network(target: { readonly host: string; readonly port: nu
     const upstream = connect({ ...target, noDelay: true })
     const pair: Pair = { client, upstream, lost: false, breakOff: false }
     pairs.add(pair)
-    const end = (other: Socket) => () => {
+    const [there, back] = [line(), line()]
+    const end = (other: Socket, later: (run: () => void) => void) => () => {
       if (pair.lost) {
         // Whoever is left is not told.
         if (client.destroyed && upstream.destroyed) pairs.delete(pair)
@@ -52,15 +58,15 @@ export async function network(target: { readonly host: string; readonly port: nu
       pairs.delete(pair)
       later(() => other.destroy())
     }
-    client.on('error', end(upstream)).on('close', end(upstream))
-    upstream.on('error', end(client)).on('close', end(client))
-    client.on('data', (bytes) => later(() => pair.lost || upstream.destroyed || upstream.write(bytes)))
+    client.on('error', end(upstream, there)).on('close', end(upstream, there))
+    upstream.on('error', end(client, back)).on('close', end(client, back))
+    client.on('data', (bytes) => there(() => pair.lost || upstream.destroyed || upstream.write(bytes)))
     upstream.on('data', (bytes) => {
       if (pair.lost) return
       if (pair.breakOff) {
         client.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => client.resetAndDestroy())
         upstream.destroy()
-      } else later(() => pair.lost || client.destroyed || client.write(bytes))
+      } else back(() => pair.lost || client.destroyed || client.write(bytes))
     })
     if (stalled) for (const socket of [client, upstream]) socket.pause()
   })
