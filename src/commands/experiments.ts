@@ -18,6 +18,7 @@ import type { JsonObject } from '../domain/json.ts'
 import { comparePositions, type Position, START } from '../domain/position.ts'
 import type { Exposure } from '../domain/sessionCommands.ts'
 import { parseStreamName } from '../domain/stream.ts'
+import { catalogue } from '../eventStore/catalogue.ts'
 import { decode } from '../eventStore/codec.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
 import type { Flows } from './flows.ts'
@@ -101,7 +102,8 @@ export async function startExperiments(deps: {
   const take = ({ stream, metadata }: StoredEvent, decoded: ExperimentEvent) => {
     const event: FoldedExperimentEvent = { ...decoded, metadata }
     const tenant = parseStreamName(stream)?.tenant
-    if (tenant === undefined) return
+    // A type that it does not know is a newer build's.
+    if (tenant === undefined || !catalogue.has(event.type)) return
     const state = experimentDecider.evolve(known.get(stream) ?? experimentDecider.initial, event)
     const flowId = state.definition?.flowId
     if (state.status === 'stopped') known.delete(stream)

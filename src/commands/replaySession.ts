@@ -3,6 +3,7 @@ import { flowOfSession } from '../domain/flowOverrides.ts'
 import { evolveSession, type FoldedEvent, noSession } from '../domain/sessionState.ts'
 import { type SessionView, sessionView } from '../domain/sessionView.ts'
 import { streamName } from '../domain/stream.ts'
+import { catalogue } from '../eventStore/catalogue.ts'
 import { decode } from '../eventStore/codec.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
 import type { Flows } from './flows.ts'
@@ -40,7 +41,7 @@ export async function replaySession(
     // An import may tell things in another order than they happened, so a later event can be an earlier one.
     if (at && 'time' in at && event.metadata.occurredAt > at.time) continue
     events.push(event)
-    state = evolveSession(state, decode(event) as unknown as FoldedEvent)
+    if (catalogue.has(event.type)) state = evolveSession(state, decode(event) as unknown as FoldedEvent)
   }
   const last = events.at(-1)
   if (!last) return undefined

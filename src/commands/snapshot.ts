@@ -1,6 +1,7 @@
 import type { Decider } from '../domain/decider.ts'
 import type { DomainEvent, StoredEvent } from '../domain/envelope.ts'
 import { type Position, START } from '../domain/position.ts'
+import { catalogue } from '../eventStore/catalogue.ts'
 import type { StreamPlace } from '../eventStore/codec.ts'
 import { decode } from '../eventStore/codec.ts'
 
@@ -32,7 +33,8 @@ export async function foldStored<State, Event extends DomainEvent<string, unknow
   let last: StoredEvent | undefined
   for await (const stored of events) {
     const event = decode(stored)
-    state = decider.evolve(state, event as unknown as Event)
+    // What a newer build has recorded and this one does not know changes nothing that this one decides by.
+    if (catalogue.has(event.type)) state = decider.evolve(state, event as unknown as Event)
     size += roughSize(event.data)
     const { commandId } = event.metadata
     if (!commands.has(commandId)) commands.set(commandId, event.revision)

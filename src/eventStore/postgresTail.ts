@@ -29,6 +29,9 @@ export interface Tail {
 
 /** Without a word from the server, look by ourselves: a notification may be lost with its connection. */
 const POLL_MS = 250
+/** The connection that listens may die without a word: it is asked so often, and has so long to answer, before it is made anew. */
+const ASK_LISTENER_MS = 2000
+const LISTENER_PATIENCE_MS = 3000
 /** What the tail remembers; who falls further behind reads pages by himself. */
 const KEPT_EVENTS = 4000
 const KEPT_CHARACTERS = 16_000_000
@@ -44,7 +47,7 @@ export function createTail(options: TailOptions): Tail {
   let reading = false
   let again = false
   let closed = false
-  let waiting: (() => void)[] = []
+  const waiting = new Set<() => void>()
   let listener: pg.Client | undefined
   let timer: NodeJS.Timeout | undefined
 
@@ -52,16 +55,16 @@ export function createTail(options: TailOptions): Tail {
     new Promise<void>((done) => {
       const tell = () => {
         signal.removeEventListener('abort', tell)
+        // In a log that does not grow, who waits no longer would be kept for ever.
+        waiting.delete(tell)
         done()
       }
       signal.addEventListener('abort', tell)
-      waiting.push(tell)
+      waiting.add(tell)
     })
 
   const announce = () => {
-    const told = waiting
-    waiting = []
-    for (const tell of told) tell()
+    for (const tell of [...waiting]) tell()
   }
 
   const keep = (events: readonly StoredEvent[], to: Position) => {
@@ -115,7 +118,9 @@ export function createTail(options: TailOptions): Tail {
         application_name: 'gangway: follow',
         keepAlive: true,
         connectionTimeoutMillis: 5000,
+        query_timeout: LISTENER_PATIENCE_MS,
       })
+      let asking: NodeJS.Timeout | undefined
       const ended = new Promise<void>((done) => client.once('end', done))
       client.on('error', () => {})
       client.on('notification', ({ payload = '0' }) => {
@@ -126,6 +131,8 @@ export function createTail(options: TailOptions): Tail {
         await client.query(`listen ${CHANNEL}`)
         listener = client
         attempt = 0
+        asking = setInterval(() => client.query('select').catch(() => drop(client)), ASK_LISTENER_MS)
+        asking.unref()
         // What came before we listened.
         void read()
         if (holders > 0 && !closed) await ended
@@ -133,7 +140,8 @@ export function createTail(options: TailOptions): Tail {
         if (!closed) options.onTrouble(error as Error)
       }
       listener = undefined
-      client.end().catch(() => {})
+      clearInterval(asking)
+      drop(client)
       if (holders > 0 && !closed) await new Promise((done) => setTimeout(done, backoff(attempt)))
     }
   }
@@ -141,7 +149,7 @@ export function createTail(options: TailOptions): Tail {
 
   const stop = () => {
     clearInterval(timer)
-    void listener?.end().catch(() => {})
+    if (listener) drop(listener)
     kept = []
     sizes = []
     characters = 0
@@ -186,6 +194,9 @@ export function createTail(options: TailOptions): Tail {
     },
   }
 }
+
+/** Without a goodbye, which nobody might answer. */
+const drop = (client: pg.Client) => client.connection.stream.destroy()
 
 /** Index of the first event after the position, by halving. */
 function firstAfter(events: readonly StoredEvent[], position: Position): number {

@@ -400,6 +400,24 @@ test('a repeat that overtakes the first attempt is known to it: what is recorded
   }
 })
 
+test('an event that only a newer build knows changes nothing that this one decides by', async () => {
+  const id = await started()
+  const stream = `session-acme_${id}`
+  const [first] = await Array.fromAsync(store.read(stream))
+  const event = { id: randomUUID(), type: 'SessionNoticed', data: { by: 'somebody' } }
+  const metadata = { ...first!.metadata, commandId: randomUUID(), v: 9 }
+  const chain = chainOf(first!.metadata.chain, { ...event, stream, revision: 1, metadata })
+  await store.append(stream, [{ ...event, metadata: { ...metadata, chain } }], 0)
+  for (const node of nodes) {
+    const paused = accepted(await node.handle(sessionAggregate, id, context(), pause))
+    expect(paused.state).toMatchObject({ status: 'paused', flowId: 'welcome' })
+    await node.handle(sessionAggregate, id, context(), resume)
+  }
+  const events = await Array.fromAsync(store.read(stream))
+  for (const [index, event] of events.entries())
+    expect(event.metadata.chain).toBe(chainOf(events[index - 1]?.metadata.chain, event))
+})
+
 describe('the same key for other content', () => {
   const other = 'b'.repeat(64)
 

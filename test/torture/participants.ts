@@ -46,7 +46,7 @@ export async function participant(options: ParticipantOptions): Promise<void> {
   let session: string | undefined
   for (let n = 0; going(); n++) {
     const target = session && random.chance(0.75) ? session : random.pick(options.hot)
-    const command = session === undefined ? start() : commandOn(target)
+    const command = session === undefined ? start() : commandOn(target, n)
     const told: Told = { tenant, token, key: `${name}-${n}`, lost: [], ...command }
     history.commands.push(told)
     const answer = await ask(told, options)
@@ -68,7 +68,7 @@ export async function participant(options: ParticipantOptions): Promise<void> {
     return { method: 'POST', path: '/onboarding/start', body: { flowId: FLOW }, records: true }
   }
 
-  function commandOn(id: string): Pick<Told, 'method' | 'path' | 'body' | 'records'> {
+  function commandOn(id: string, n: number): Pick<Told, 'method' | 'path' | 'body' | 'records'> {
     const on = (action: string) =>
       ({ method: 'POST', path: `/onboarding/${action}/${id}`, body: undefined, records: false }) as const
     const step = (stepId: string, body: unknown, records: boolean) =>
@@ -80,7 +80,7 @@ export async function participant(options: ParticipantOptions): Promise<void> {
       return { ...on('track'), body: { type: 'looked', value: random.between(1, 9) }, records: true }
     if (draw < 0.65) return step(stepId, { data: { n: random.between(1, 1000) } }, true)
     if (draw < 0.7) return step('profile', { data: { n: 'many' } }, false)
-    if (draw < 0.78) return step(stepId, { action: 'save', data: { draft: random.between(1, 1000) } }, true)
+    if (draw < 0.78) return step(stepId, { action: 'save', data: { draft: `${name} ${n}` } }, true)
     if (draw < 0.83) return step(stepId, { action: 'start' }, false)
     if (draw < 0.87) return step('tour', { action: random.pick(['skip', 'reopen']) }, false)
     if (draw < 0.91) return on('pause')
