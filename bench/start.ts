@@ -123,8 +123,8 @@ async function start(
     await options.use?.(url)
     return seconds
   } finally {
-    // The group: npm has children of its own.
-    process.kill(-child.pid!, 'SIGTERM')
+    // As by Ctrl-C, and to the group: npm has children of its own.
+    process.kill(-child.pid!, 'SIGINT')
     await ended
     await postgresGone(folder)
   }

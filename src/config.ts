@@ -18,6 +18,8 @@ export interface Config {
   /** Requests a minute and caller. */
   readonly rateLimit: number
   readonly roles: NodeRoles
+  /** Seconds that it goes on serving at most, once it was asked to end and those who look at its readiness are being told. */
+  readonly drainSeconds: number
   readonly logLevel: LogLevel
 }
 
@@ -67,6 +69,7 @@ export function readConfig(environment: Environment): { config: Config } | { fau
     frontendUrl: read('FRONTEND_URL', origin),
     rateLimit: read('RATE_LIMIT', integer(1, 1_000_000_000), 60_000),
     roles: read('ROLES', oneOf('api', 'projector', 'all'), 'all'),
+    drainSeconds: read('DRAIN_SECONDS', integer(0, 600), 5),
     logLevel: read('LOG_LEVEL', oneOf(...logLevels), 'info'),
   }
   if (config.jwtSecret && config.jwksUrl)

@@ -48,7 +48,8 @@ function stopOnSignals(starting: Promise<Service>): void {
       if (stopping) process.exit(130)
       stopping = true
       const started = await starting.catch(() => process.exit(1))
-      await started.stop().catch((error) => {
+      // Ctrl-C is somebody at a terminal, who is not kept waiting.
+      await started.stop(signal === 'SIGTERM' ? config.drainSeconds : 0).catch((error) => {
         console.error(error)
         process.exit(1)
       })

@@ -35,6 +35,7 @@ import { startCheckpoints } from './reactions/checkpoints.ts'
 import { startDifficultyWatch } from './reactions/difficulty.ts'
 import { startModelTraining } from './reactions/modelTraining.ts'
 import { watchAnalysis, withAnalysis } from './services/analysisHealth.ts'
+import { watchTraffic } from './services/drain.ts'
 import { loadFlowPacks } from './services/flowPacks.ts'
 import { embeddedJwtSecret } from './services/jwtSecret.ts'
 import { createMetrics } from './services/metrics.ts'
@@ -49,8 +50,11 @@ export interface Service {
   readonly url: string
   /** The secret kept in the data folder; undefined where tokens are somebody else's. */
   readonly embeddedSecret: string | undefined
-  /** Stops taking work, finishes what is under way and lets go of everything. */
-  stop(): Promise<void>
+  /**
+   * Stops taking work, finishes what is under way and lets go of everything. Before that it says that it is not ready and goes on
+   * serving whoever has still to hear of it, for so many seconds at most; 0 unless told.
+   */
+  stop(drainSeconds?: number): Promise<void>
 }
 
 /** Builds every part, connects them and starts to listen. The only place that knows them all. `database`: one already being opened. */
@@ -209,6 +213,7 @@ export async function startService(
       ]),
       (built) => built.close(),
     )
+    const traffic = watchTraffic(app.server)
     await app.listen({ host: config.host, port: config.port })
     listening.resolve()
     const { port } = app.server.address() as AddressInfo
@@ -217,8 +222,9 @@ export async function startService(
     return {
       url: `http://${host}:${port}`,
       embeddedSecret,
-      async stop() {
+      async stop(drainSeconds = 0) {
         draining = true
+        await traffic.drained(drainSeconds * 1000)
         await stopAll()
       },
     }

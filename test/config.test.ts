@@ -11,6 +11,7 @@ test('with no environment at all everything has its documented default', () => {
       jwtExpiresIn: 3600,
       rateLimit: 60_000,
       roles: 'all',
+      drainSeconds: 5,
       logLevel: 'info',
     },
   })

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import autocannon, { type Request as CannonRequest } from 'autocannon'
 import { issueToken } from '../../src/api/auth.ts'
+import type { NodeRoles } from '../../src/config.ts'
 
 export const SECRET = 'a secret that is only ever used by this bench'
 export const FLOW = 'bench'
@@ -13,11 +14,15 @@ export interface Server {
   stop(): Promise<void>
 }
 
-export async function startServer(kind: 'ours' | 'bare', connectionString: string): Promise<Server> {
+export async function startServer(
+  kind: 'ours' | 'bare',
+  connectionString: string,
+  roles: NodeRoles = 'all',
+): Promise<Server> {
   const dataDir = await mkdtemp(join(tmpdir(), 'gangway-bench-'))
   const child: ChildProcess = fork(
     new URL('server.ts', import.meta.url),
-    [kind, connectionString, SECRET, dataDir],
+    [kind, connectionString, SECRET, dataDir, roles],
     { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] },
   )
   const url = await new Promise<string>((resolve, reject) => {

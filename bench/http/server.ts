@@ -3,11 +3,17 @@
 import type { AddressInfo } from 'node:net'
 import { fastify } from 'fastify'
 import pg from 'pg'
-import type { Config } from '../../src/config.ts'
+import type { Config, NodeRoles } from '../../src/config.ts'
 import { startService } from '../../src/service.ts'
 import { createLogger } from '../../src/services/logger.ts'
 
-const [kind, connectionString, secret, dataDir] = process.argv.slice(2) as [string, string, string, string]
+const [kind, connectionString, secret, dataDir, roles] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+  NodeRoles,
+]
 
 process.on('disconnect', () => process.exit(0))
 const url = kind === 'ours' ? await ours() : await bare()
@@ -22,7 +28,8 @@ async function ours(): Promise<string> {
     jwtSecret: secret,
     jwtExpiresIn: 3600,
     rateLimit: 1_000_000_000,
-    roles: 'all',
+    roles,
+    drainSeconds: 0,
     logLevel: 'error',
     ...(process.env.EVENTSTORE_URL ? { eventStoreUrl: process.env.EVENTSTORE_URL } : {}),
   }

@@ -17,6 +17,7 @@ const service = await startService(
     jwtExpiresIn: 3600,
     rateLimit: 1_000_000_000,
     roles,
+    drainSeconds: 0,
     logLevel: 'error',
   },
   createLogger('error'),

@@ -4,7 +4,7 @@ import { streamName } from '../../src/domain/stream.ts'
 import { encode } from '../../src/eventStore/codec.ts'
 import type { Append, EventStore } from '../../src/eventStore/eventStore.ts'
 
-const TENANT = 'bench'
+export const TENANT = 'bench'
 export const FLOW = 'loans'
 const STEPS = 24
 const SESSIONS_A_CALL = 200
