@@ -4,6 +4,7 @@ import { comparePositions, type Position, START } from '../domain/position.ts'
 import { streamPrefix } from '../domain/stream.ts'
 import { matcher } from './eventFilter.ts'
 import type { EventFilter, ReadAllOptions, ReadOptions, StreamHead } from './eventStore.ts'
+import { toEvent } from './storedEvent.ts'
 
 /** Asks the database, again while it is away. */
 export type Query = (config: pg.QueryArrayConfig) => Promise<{ rows: string[][] }>
@@ -190,26 +191,3 @@ async function allCategories(query: Query): Promise<string[]> {
 const RAW = { rowMode: 'array', types: AS_TEXT } as const
 /** The largest integer. */
 const MAX_REVISION = 2_147_483_647
-
-function toEvent(row: string[]): StoredEvent {
-  const metadata = JSON.parse(row[7]!)
-  metadata.chain = row[8]!
-  return {
-    id: row[3]!,
-    type: row[4]!,
-    stream: row[0]!,
-    revision: Number(row[1]),
-    position: row[2]!,
-    data: JSON.parse(row[6]!),
-    metadata,
-    recordedAt: isoTime(row[5]!),
-  }
-}
-
-/** `2026-11-20 10:00:00.12` → `2026-11-20T10:00:00.120Z`. */
-function isoTime(text: string): string {
-  const day = text.slice(0, 10)
-  const time = text.slice(11, 19)
-  const fraction = text[19] === '.' ? text.slice(20, 23) : ''
-  return `${day}T${time}.${fraction.padEnd(3, '0')}Z`
-}
