@@ -8,20 +8,104 @@ import type { EventStore } from '../src/eventStore/eventStore.ts'
 import { createPostgresEventStore } from '../src/eventStore/postgres.ts'
 import { readModels } from '../src/projections/readModels.ts'
 import { createProjectionRunner } from '../src/projections/runner.ts'
+import { type Ages, joinSessions, sendCommands } from './freshness/commands.ts'
+import { prepareSessions, startServer } from './http/load.ts'
 import { type BenchOptions, type BenchRow, benchPostgres, median, quantile } from './support.ts'
 
 const TENANT = 'bench'
 const TICK_MS = 5
+const SESSIONS = 2000
+const WATCHED = 400
 
 /**
- * How old the read models are: milliseconds from an append's acknowledgement until a query on another connection sees its row, and
- * until a wait for its position (`?after=`) ends, at a steady 2,000 appends a second to distinct sessions.
+ * How old what is shown is. Over HTTP: milliseconds from the answer to a command until a query on another connection sees its row, and
+ * until its event has come over a socket. And without HTTP, appends alone, the log and the projector in one process: until a query sees
+ * the row, and until a wait for the position (`?after=`) ends. At a steady rate, whatever the answers take.
  */
 export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRow[] }> {
-  const perSecond = quick ? 200 : 2000
-  const seconds = quick ? 1 : 8
+  const rates = quick ? [100] : [2000, 1000]
+  const seconds = quick ? 1 : 5
+  const rounds = quick ? 1 : 5
   const postgres = await benchPostgres()
-  const connectionString = await postgres.database()
+  try {
+    const rows: BenchRow[] = []
+    const database = await postgres.database()
+    for (const perSecond of rates)
+      rows.push(...(await overHttp(database, { perSecond, seconds, rounds, quick, log })))
+    rows.push(
+      ...(await appendsAlone(await postgres.database(), {
+        perSecond: rates[0]!,
+        seconds,
+        rounds,
+        quick,
+        log,
+      })),
+    )
+    return { rows }
+  } finally {
+    await postgres.stop()
+  }
+}
+
+interface Offered {
+  readonly perSecond: number
+  readonly seconds: number
+  readonly rounds: number
+  readonly quick: boolean
+  readonly log: (line: string) => void
+}
+
+const most = (max: number, quick: boolean) => (quick ? {} : { target: { max } })
+const spread = (values: readonly number[]) =>
+  `p50/p99 ${quantile(values, 0.5).toFixed(1)}/${quantile(values, 0.99).toFixed(1)} ms`
+
+async function overHttp(
+  connectionString: string,
+  { perSecond, seconds, rounds, quick, log }: Offered,
+): Promise<BenchRow[]> {
+  const server = await startServer('ours', connectionString)
+  const watcher = new pg.Client({ connectionString })
+  await watcher.connect()
+  const sessions = await prepareSessions(server.url, quick ? 100 : SESSIONS)
+  const every = sessions.length / (quick ? 20 : WATCHED)
+  const sockets = await joinSessions(
+    server,
+    sessions.filter((_, n) => n % every === 0),
+  )
+  const found: Ages[] = []
+  try {
+    for (let round = 0; round <= rounds; round++) {
+      const rowsSeen = watchRows(watcher)
+      const ages = await sendCommands(server, sessions, { perSecond, seconds }, sockets, rowsSeen.seen)
+      await rowsSeen.stop()
+      log(
+        `${Math.round(ages.perSecond)} commands/s: row ${spread(ages.row)}, frame ${spread(ages.frame)}, from sending ${spread(ages.frameFromSending)}`,
+      )
+      if (round > 0) found.push(ages)
+    }
+  } finally {
+    sockets.close()
+    await watcher.end()
+    await server.stop()
+  }
+  const reached = median(found.map((ages) => ages.perSecond))
+  const at =
+    reached < 0.98 * perSecond
+      ? `at ${perSecond} commands/s offered, of which ${Math.round(reached)} were reached`
+      : `at ${perSecond} commands/s`
+  const p99 = (of: 'row' | 'frame' | 'frameFromSending') =>
+    median(found.map((ages) => quantile(ages[of], 0.99)))
+  return [
+    { name: `command → read model row ${at}, p99`, value: p99('row'), unit: 'ms', ...most(50, quick) },
+    { name: `command → socket frame ${at}, p99`, value: p99('frame'), unit: 'ms', ...most(20, quick) },
+    { name: 'the same from the sending of the command', value: p99('frameFromSending'), unit: 'ms' },
+  ]
+}
+
+async function appendsAlone(
+  connectionString: string,
+  { perSecond, seconds, rounds: count, quick, log }: Offered,
+): Promise<BenchRow[]> {
   const store = await createPostgresEventStore({ connectionString })
   const runner = createProjectionRunner({
     store,
@@ -35,42 +119,36 @@ export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRo
     await runner.start()
     const sessions = await beginSessions(store, perSecond)
     const rounds: { row: number[]; wait: number[] } = { row: [], wait: [] }
-    for (let round = 0; round <= (quick ? 1 : 5); round++) {
+    for (let round = 0; round <= count; round++) {
       const row = await load(sessions, store, perSecond, seconds, watchRows(watcher))
       const wait = await load(sessions, store, perSecond, seconds, {
         seen: (position) => runner.waitFor('sessions', position, 10_000),
         stop: async () => {},
       })
-      log(
-        `p50/p99 row ${quantile(row, 0.5).toFixed(1)}/${quantile(row, 0.99).toFixed(1)} ms, wait ${quantile(wait, 0.5).toFixed(1)}/${quantile(wait, 0.99).toFixed(1)} ms`,
-      )
+      log(`appends alone: row ${spread(row)}, wait ${spread(wait)}`)
       if (round === 0) continue
       rounds.row.push(quantile(row, 0.99))
       rounds.wait.push(quantile(wait, 0.99))
     }
-    const target = quick ? {} : { target: { max: 50 } }
-    const at = `at ${perSecond} commands/s`
-    return {
-      rows: [
-        {
-          name: `append → read model row ${at}, p99`,
-          value: median(rounds.row),
-          unit: 'ms',
-          ...target,
-        },
-        {
-          name: `append → end of a wait for it ${at}, p99`,
-          value: median(rounds.wait),
-          unit: 'ms',
-          ...target,
-        },
-      ],
-    }
+    const at = `at ${perSecond} appends/s`
+    return [
+      {
+        name: `append → read model row ${at}, p99`,
+        value: median(rounds.row),
+        unit: 'ms',
+        ...most(50, quick),
+      },
+      {
+        name: `append → end of a wait for it ${at}, p99`,
+        value: median(rounds.wait),
+        unit: 'ms',
+        ...most(50, quick),
+      },
+    ]
   } finally {
     await runner.stop()
     await watcher.end()
     await store.close()
-    await postgres.stop()
   }
 }
 
