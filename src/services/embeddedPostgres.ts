@@ -8,6 +8,7 @@ import {
   clusterPassword,
   ensureCluster,
   freePort,
+  hasNoStartup,
   NAME,
   type RunningServer,
   runningServer,
@@ -118,6 +119,9 @@ interface Ensured {
   readonly server: RunningServer
 }
 
+/** A crash takes PostgreSQL up to 5 s before it begins to recover. */
+const NO_STARTUP_MS = 8000
+
 /** Runs under the folder's lock. */
 async function ensureServer(
   dataDir: string,
@@ -131,6 +135,7 @@ async function ensureServer(
   const portFile = join(dataDir, 'postgres.port')
   const deadline = Date.now() + 60_000
   let fault: unknown
+  let idleSince: number | undefined
   for (let attempt = 0; Date.now() < deadline; attempt++) {
     let server = await runningServer(place.cluster)
     const shared = server !== undefined
@@ -142,7 +147,8 @@ async function ensureServer(
         // The kept port comes first: whoever is already using the server knows only that one.
         const port = kept && (attempt < 3 || !mayCreate) ? kept : await freePort()
         server = await startServer(place, binaries, port, { ...SETTINGS, ...(durable ? {} : NOT_DURABLE) })
-        await writeFile(portFile, String(port))
+        // On a full disk a file that is only written over is lost.
+        if (port !== kept) await writeFile(portFile, String(port))
       }
       const connectionString = `postgres://${NAME}:${password}@127.0.0.1:${server.port}/${NAME}`
       const user = await useServer(server.port, password)
@@ -151,6 +157,13 @@ async function ensureServer(
       fault = error
       // Not ready yet, being stopped by its last user, or another program took the port: look again.
       if (!isPassing(error) || signal.aborted) throw error
+      const idle = server && (error as { code?: string }).code === '57P03' && (await hasNoStartup(server.pid))
+      idleSince = idle ? (idleSince ?? performance.now()) : undefined
+      if (server && idleSince !== undefined && performance.now() - idleSince > NO_STARTUP_MS) {
+        log('PostgreSQL could not recover and stands still: it is ended and started anew')
+        process.kill(server.pid, 'SIGKILL')
+        idleSince = undefined
+      }
       await delay(50)
     }
   }

@@ -104,6 +104,20 @@ function isPostmasterOf(pid: number, cluster: string): boolean {
   }
 }
 
+/**
+ * Whether nobody is at work on the server's start. While it takes no connections that is for ever: where its recovery failed, say on
+ * a full disk, PostgreSQL 18 stays as it is (seen with 18.4). Only Linux tells.
+ */
+export async function hasNoStartup(pid: number): Promise<boolean> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => undefined)
+  if (children === undefined) return false
+  const titles = children
+    .split(' ')
+    .filter(Boolean)
+    .map((child) => readFile(`/proc/${child}/cmdline`, 'utf8').catch(() => ''))
+  return !(await Promise.all(titles)).some((title) => title.startsWith('postgres: startup'))
+}
+
 /** Starts the server on `port` and answers once it takes connections. It outlives this process: the last user stops it. */
 export async function startServer(
   { cluster, runAs }: ClusterPlace,

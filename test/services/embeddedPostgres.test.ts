@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/services/embeddedPostgres.ts'
+import { mountSmallDisk } from '../torture/smallDisk.ts'
 
 let parent: string
 let dataDir: string
@@ -259,3 +260,34 @@ async function gone(pid: number): Promise<void> {
     )
     .toBe(false)
 }
+
+test('a server whose recovery met a full disk runs again once there is room', {
+  timeout: 60_000,
+}, async (context) => {
+  const disk = await mountSmallDisk(parent, 400)
+  if (!disk) return context.skip('a disk of its own can only be mounted as root on Linux')
+  try {
+    dataDir = join(disk.folder, 'data')
+    const postgres = await start()
+    // What recovery makes again before it comes to where it was dropped.
+    await query(postgres, 'checkpoint')
+    await query(postgres, 'create table dropped as select generate_series(1, 100000) as n')
+    await query(postgres, 'drop table dropped')
+    await query(postgres, 'create table kept as select 42 as answer')
+    const pid = await serverPid()
+    await disk.fill()
+    // Its log needs a new segment and gets none: it ends, recovers, and has no room for that either.
+    await query(postgres, 'select pg_switch_wal()').catch(() => {})
+    await query(postgres, 'create table more as select 1').catch(() => {})
+    await delay(1000)
+    await disk.free()
+    await expect
+      .poll(() => query(postgres, 'select answer from kept').catch(() => []), { timeout: 30_000 })
+      .toEqual([{ answer: 42 }])
+    // It did not merely recover: the one that stood still is gone.
+    await gone(pid)
+  } finally {
+    await Promise.all(running.splice(0).map((postgres) => postgres.stop()))
+    await disk.unmount()
+  }
+})
