@@ -135,11 +135,30 @@ interface Shape {
   readonly buckets: number
 }
 
+type Values = Grouped['values']
+
+/*
+ * The loops over all values: one for each case and with nothing but numbers and arrays, since what is looked up in an object there, or
+ * decided, costs as much as the work itself.
+ */
+
 function count({ values, group }: Grouped, { min, factor, buckets }: Shape, counts: Uint32Array): void {
-  if (group === null) {
-    for (let i = 0; i < values.length; i++) counts[((values[i]! - min) * factor) >>> 0]! += 1
-    return
-  }
+  if (group === null) countAll(values, min, factor, counts)
+  else countGroups(values, group, min, factor, buckets, counts)
+}
+
+function countAll(values: Values, min: number, factor: number, counts: Uint32Array): void {
+  for (let i = 0; i < values.length; i++) counts[((values[i]! - min) * factor) >>> 0]! += 1
+}
+
+function countGroups(
+  values: Values,
+  group: Uint32Array,
+  min: number,
+  factor: number,
+  buckets: number,
+  counts: Uint32Array,
+): void {
   for (let i = 0; i < values.length; i++)
     counts[group[i]! * buckets + (((values[i]! - min) * factor) >>> 0)]! += 1
 }
@@ -169,12 +188,39 @@ function collect(
   groups: number,
   { place, lists, filled }: Wanted,
 ): void {
-  const all = groups * buckets
+  if (group === null) collectAll(values, min, factor, place, lists, filled)
+  else collectGroups(values, group, min, factor, buckets, groups * buckets, place, lists, filled)
+}
+
+function collectAll(
+  values: Values,
+  min: number,
+  factor: number,
+  place: Int32Array,
+  lists: readonly Float64Array[],
+  filled: Uint32Array,
+): void {
+  for (let i = 0; i < values.length; i++) {
+    const list = place[((values[i]! - min) * factor) >>> 0]!
+    if (list >= 0) lists[list]![filled[list]!++] = values[i]!
+  }
+}
+
+function collectGroups(
+  values: Values,
+  group: Uint32Array,
+  min: number,
+  factor: number,
+  buckets: number,
+  all: number,
+  place: Int32Array,
+  lists: readonly Float64Array[],
+  filled: Uint32Array,
+): void {
   for (let i = 0; i < values.length; i++) {
     const bucket = ((values[i]! - min) * factor) >>> 0
-    const own = place[group === null ? bucket : group[i]! * buckets + bucket]!
+    const own = place[group[i]! * buckets + bucket]!
     if (own >= 0) lists[own]![filled[own]!++] = values[i]!
-    if (group === null) continue
     const shared = place[all + bucket]!
     if (shared >= 0) lists[shared]![filled[shared]!++] = values[i]!
   }
