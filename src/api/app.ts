@@ -12,11 +12,12 @@ import { answerErrors, answerRawErrors, frameworkProblem } from './errors.ts'
 import { flowRoutes } from './flowRoutes.ts'
 import { healthRoutes } from './healthRoutes.ts'
 import { acceptJsonBodies, BODY_LIMIT } from './jsonBody.ts'
+import { watchLoad } from './load.ts'
 import { measure } from './measure.ts'
 import { migrationRoutes } from './migrationRoutes.ts'
 import { describeRoutes } from './openapi.ts'
 import { sendProblem } from './problem.ts'
-import { countUnderWay, limitRates } from './rateLimitHook.ts'
+import { limitRates } from './rateLimitHook.ts'
 import { lazyRequestLogger } from './requestLogger.ts'
 import { secureHeaders } from './securityHeaders.ts'
 import { sessionListRoutes } from './sessionListRoutes.ts'
@@ -53,7 +54,7 @@ export async function buildApp(
   // Answers are made by this program; their schemas are documentation and no filter.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value))
   answerErrors(app)
-  const load = countUnderWay(app)
+  const load = watchLoad(app)
   secureHeaders(app)
   if (deps.config.frontendUrl)
     await app.register(fastifyCors, {
