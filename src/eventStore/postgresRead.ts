@@ -1,19 +1,13 @@
-import type pg from 'pg'
 import type { StoredEvent } from '../domain/envelope.ts'
 import { comparePositions, type Position, START } from '../domain/position.ts'
 import { streamPrefix } from '../domain/stream.ts'
 import { matcher } from './eventFilter.ts'
 import type { EventFilter, ReadAllOptions, ReadOptions, StreamHead } from './eventStore.ts'
+import { fewStreams, readStreams } from './postgresFew.ts'
+import { COLUMNS, type NameRange, type PageOptions, type Query, RAW } from './postgresQuery.ts'
 import { toEvent } from './storedEvent.ts'
 
-/** Asks the database, again while it is away. */
-export type Query = (config: pg.QueryArrayConfig) => Promise<{ rows: string[][] }>
-
-const COLUMNS = `s.name, e.revision, e.position, e.id, e.type, e.recorded_at at time zone 'UTC', e.data, e.metadata,
-  encode(e.chain, 'hex') from log.events e join log.streams s on s.id = e.stream`
-
-/** Values come as PostgreSQL's own text: only what is wanted is parsed. */
-const AS_TEXT: pg.CustomTypesConfig = { getTypeParser: () => (text: string) => text } as never
+export type { PageOptions, Query } from './postgresQuery.ts'
 
 export async function head(query: Query): Promise<Position> {
   const { rows } = await query({ name: 'head', text: 'select position from log.counter', ...RAW })
@@ -80,17 +74,10 @@ export async function* readLog(
   }
 }
 
-export interface PageOptions extends EventFilter {
-  /** Exclusive. */
-  readonly from: Position
-  /** Inclusive: the end of the log as the caller knows it. */
-  readonly to: Position
-  readonly limit: number
-}
-
 /**
- * The next matching events, and up to where the log was searched for them. A filter that leaves little is searched for in ever
- * longer stretches, and no further than `SEARCHED` positions a page, so that it is answered in time too.
+ * The next matching events, and up to where the log was searched for them. Where only few streams can hold them, those are read; else a
+ * filter that leaves little is searched for in ever longer stretches, and no further than `SEARCHED` positions a page, so that it is
+ * answered in time too.
  */
 export async function readPage(
   query: Query,
@@ -101,6 +88,9 @@ export async function readPage(
     return readStretch(query, options, {})
   const names = await nameRanges(query, options)
   if (names?.length === 0) return { events: [], through: earlier(to, String(Number(from) + SEARCHED)) }
+  const ranges = names ?? categories?.map(categoryRange)
+  const streams = ranges && (await fewStreams(query, ranges))
+  if (streams) return readStreams(query, options, streams)
   let through = from
   for (let stretch = Math.max(2000, limit * 4); ; stretch = Math.min(stretch * 4, SEARCHED)) {
     const end = earlier(to, String(Number(through) + stretch))
@@ -120,7 +110,7 @@ interface Where {
   readonly types?: readonly string[] | undefined
   readonly categories?: readonly string[] | undefined
   /** Stream names from (inclusive) and to (exclusive). */
-  readonly names?: readonly (readonly [string, string])[] | undefined
+  readonly names?: readonly NameRange[] | undefined
 }
 
 async function readStretch(
@@ -156,7 +146,7 @@ async function readStretch(
 async function nameRanges(
   query: Query,
   { tenant, categories }: EventFilter,
-): Promise<(readonly [string, string])[] | undefined> {
+): Promise<NameRange[] | undefined> {
   if (tenant === undefined) return undefined
   return (categories ?? (await allCategories(query))).map((category) => {
     const prefix = streamPrefix(category, tenant)
@@ -166,6 +156,11 @@ async function nameRanges(
 
 /** How many positions are searched for a page at most. */
 const SEARCHED = 250_000
+
+/** Every name of a category, and few others: `.` is what comes after the hyphen. */
+function categoryRange(category: string): NameRange {
+  return [`${category}-`, `${category}.`]
+}
 
 function earlier(a: Position, b: Position): Position {
   return comparePositions(a, b) < 0 ? a : b
@@ -188,6 +183,5 @@ async function allCategories(query: Query): Promise<string[]> {
   return rows.map(([category]) => category!)
 }
 
-const RAW = { rowMode: 'array', types: AS_TEXT } as const
 /** The largest integer. */
 const MAX_REVISION = 2_147_483_647

@@ -29,6 +29,8 @@ export interface ProjectOptions {
   readonly until?: Position
   /** Read only events of these types. */
   readonly types?: readonly string[]
+  /** Read only streams of these categories. */
+  readonly categories?: readonly string[]
   /** Rows of each projection kept in memory. */
   readonly cacheRows?: number
   /** Events from the log at a time. */
@@ -95,6 +97,7 @@ class Projecting {
   #hurried = false
   #flushing: Promise<void> | undefined
   #flushedAt = performance.now()
+  #rest = 0
   #timer: NodeJS.Timeout | undefined
   #failure: { readonly error: unknown } | undefined
 
@@ -120,7 +123,7 @@ class Projecting {
   }
 
   async run(): Promise<Target[]> {
-    const { store, signal, until, types, pageSize = 1000 } = this.#options
+    const { store, signal, until, types, categories, pageSize = 1000 } = this.#options
     for (const target of this.#from) this.#working.push(await this.#prepare(target))
     this.#from = this.targets
     const following = AbortSignal.any([signal, this.#abort.signal])
@@ -130,6 +133,7 @@ class Projecting {
         signal: following,
         pageSize,
         ...(types && { types }),
+        ...(categories && { categories }),
       })) {
         if (this.#failure) break
         if (followed.kind === 'events') await this.#take(followed.events, followed.through, pageSize)
@@ -253,7 +257,7 @@ class Projecting {
   #schedule(): void {
     if (this.#flushing || this.#applying || !this.#unstored || this.#failure) return
     const { linger = 20 } = this.#options
-    const pause = this.#hurried ? 0 : this.#live ? linger : CATCH_UP_MS
+    const pause = this.#hurried ? 0 : this.#live ? Math.max(linger, this.#rest) : CATCH_UP_MS
     const wait = this.#flushedAt + pause - performance.now()
     clearTimeout(this.#timer)
     if (wait <= 0) this.#start()
@@ -292,6 +296,7 @@ class Projecting {
     try {
       const parked = await storeChanges(writer, lease, this.#working, batch)
       this.#stored = batch.through
+      this.#rest = Math.min(REST * (performance.now() - this.#flushedAt), MOST_REST_MS)
       for (const { family, event, error } of parked) if (error !== null) onParked?.(family, event, error)
       onStored?.({ through: batch.through, recordedAt: batch.recordedAt, events: batch.events, live })
     } catch (error) {
@@ -300,6 +305,13 @@ class Projecting {
     }
   }
 }
+
+/**
+ * From one live transaction's start to the next it takes at least so many times as long as the last one took: where the database has
+ * much to do, more is gathered for each, and rows that change often are written less often. Not past what a reader should have to wait.
+ */
+const REST = 3
+const MOST_REST_MS = 200
 
 /** While there is much to catch up on, what was folded is stored at least this often. */
 const CATCH_UP_MS = 1000

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import { comparePositions, type Position, START } from '../domain/position.ts'
+import { catalogue } from '../eventStore/catalogue.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
 import { createGeneration, createSecondIndexes, type Generation, generations } from './checkpoint.ts'
 import { type Comparison, compareGenerations } from './compare.ts'
@@ -87,6 +88,8 @@ const RENEW_MS = 1000
 const FEW = 2000
 /** So few types of events that reading only them is worth a filter. */
 const FEW_TYPES = 4
+/** The category that nearly everything is of: to read only its streams spares nothing. */
+const MOST = 'session'
 const PATIENCE_MS = 30_000
 
 class Rebuild {
@@ -166,7 +169,7 @@ class Rebuild {
         lease: this.#lease,
         signal,
         until: end,
-        ...(family.types.size <= FEW_TYPES && { types: [...family.types] }),
+        ...filterOf(family),
         onStored: ({ through, events }) => {
           this.#events += events
           this.#options.onProgress?.({ phase: 'reading', position: through, end, events: this.#events })
@@ -250,5 +253,15 @@ class Rebuild {
 
   #tell(phase: RebuildProgress['phase'], end: Position): void {
     this.#options.onProgress?.({ phase, position: this.#generation.position, end, events: this.#events })
+  }
+}
+
+/** What of the log a family is made from, where that is little. */
+function filterOf({ types }: Family): Pick<ProjectOptions, 'types' | 'categories'> {
+  const categories = new Set([...types].map((type) => catalogue.get(type)?.category))
+  const isNarrow = !categories.has(undefined) && !categories.has(MOST)
+  return {
+    ...(types.size <= FEW_TYPES && { types: [...types] }),
+    ...(isNarrow && { categories: [...categories] as string[] }),
   }
 }

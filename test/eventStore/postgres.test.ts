@@ -54,6 +54,29 @@ describe('the log in PostgreSQL', () => {
     expect(positions).toHaveLength(39 * 2 + 1 + 4 * 500)
   })
 
+  test('a category is read alike while it has few streams and when it has many', async () => {
+    const from = await store.head()
+    const write = async (count: number) => {
+      const streams = Array.from({ length: count }, (_, n) => newStream('t', n % 2 ? 'rare' : 'common'))
+      await store.appendMany(
+        streams.map((stream) => ({ stream, events: signals(stream, 2), expected: 'no_stream' })),
+      )
+    }
+    const isRare = async (pageSize: number) => {
+      const whole = (await readAllOf(store, { from })).filter(({ stream }) => stream.startsWith('rare-'))
+      const only = { from, categories: ['rare'], types: ['SignalTracked'], pageSize }
+      expect(await readAllOf(store, only)).toEqual(whole)
+      return whole.length
+    }
+    await write(20)
+    expect(await isRare(3)).toBe(20)
+    expect(await isRare(1000)).toBe(20)
+    await write(1200)
+    expect(await isRare(1000)).toBe(1220)
+    await write(1200)
+    expect(await isRare(700)).toBe(2420)
+  })
+
   test('appends that follow on each other may be sent without waiting', async () => {
     const stream = newStream()
     const appends = Array.from({ length: 5 }, (_, n) =>
