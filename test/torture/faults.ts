@@ -68,7 +68,11 @@ export const faults = {
     await delay(ms * 2)
     node.signal('SIGCONT')
   }),
-  'node restarted': on(async (node) => {
+  'node ended': on(async (node) => {
+    await node.end()
+    await node.start()
+  }),
+  'node ended in a hurry': on(async (node) => {
     node.signal('SIGTERM')
     await node.kill()
     await node.start()

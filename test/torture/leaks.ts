@@ -46,7 +46,9 @@ export async function nothingLeaks(
   // What is made once and kept is made before it counts.
   await everywhere(150, 2)
   const before = await settled(nodes)
+  const began = performance.now()
   await everywhere(RECONNECTS, 10)
+  log(`     reconnected in ${Math.round((performance.now() - began) / 1000)} s`)
   let leaks: unknown[] = []
   for (const deadline = performance.now() + SETTLE_MS; ; await delay(1000)) {
     const after = await Promise.all(nodes.map((node) => node.held()))

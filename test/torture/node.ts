@@ -29,6 +29,8 @@ export interface Node {
   start(build?: Build): Promise<void>
   /** SIGKILL; it is not started again. */
   kill(): Promise<void>
+  /** SIGTERM: it says so, finishes what is under way and ends. */
+  end(): Promise<void>
   signal(signal: NodeJS.Signals): void
   /** Sets its clock off by so many milliseconds. */
   shiftClock(ms: number): Promise<void>
@@ -87,6 +89,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
           ROLES: role,
           LOG_LEVEL: 'warn',
           RATE_LIMIT: '100000000',
+          DRAIN_SECONDS: '1',
           TORTURE_CLOCK_FILE: clockFile,
           ...(breakage !== undefined && { TORTURE_BREAK: breakage }),
           ...(build !== undefined && { TORTURE_BUILD: build }),
@@ -124,6 +127,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     log: events,
     start,
     kill: () => end('SIGKILL'),
+    end: () => end('SIGTERM'),
     signal(signal) {
       child?.kill(signal)
     },
