@@ -32,7 +32,12 @@ export async function startPostgres(dataDir: string): Promise<TorturedPostgres> 
   return {
     connectionString,
     sql,
-    stop,
+    async stop() {
+      const pid = await postmaster().catch(() => undefined)
+      await stop()
+      // One that takes no connections cannot be asked to go, and its disk is about to be taken away.
+      if (pid !== undefined) signal(pid, 'SIGKILL')
+    },
     async tryOnce(text) {
       const client = new pg.Client({ connectionString, connectionTimeoutMillis: 1000, query_timeout: 1000 })
       client.on('error', () => {})
