@@ -54,6 +54,14 @@ export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRo
           { name: 'into the log while they are projected', value: all.logged, unit: 'rows/s' },
           { ...copied, value: all.copied },
         ),
+        {
+          name: 'into the log, beside COPY in its binary format',
+          value: into.logged,
+          unit: 'rows/s',
+          peer: into.copiedBinary,
+          peerName: 'COPY (FORMAT binary)',
+          ratio: into.logged / into.copiedBinary,
+        },
         { name: 'until the analysis index is caught up too', value: all.analysed, unit: 'rows/s' },
         { name: `${long.rows} rows in one body: into the log`, value: long.logged, unit: 'rows/s' },
         { name: 'the same until all read models are caught up', value: long.caughtUp, unit: 'rows/s' },
@@ -77,6 +85,7 @@ interface Rates {
   readonly caughtUp: number
   readonly analysed: number
   readonly copied: number
+  readonly copiedBinary: number
 }
 
 async function rounds(
@@ -98,13 +107,15 @@ async function rounds(
       const used = (await service.usage()).cpu
       const took = await imported(service, readModels, roles, cut(body), history.rows)
       const cpu = (await service.usage()).cpu - used
-      const copySeconds = await bare.copy(before, took.position)
+      const copySeconds = await bare.copy(before, took.position, 'text')
+      const binarySeconds = await bare.copy(before, took.position, 'binary')
       const rows = took.position - before
       const rates = {
         logged: history.rows / took.logged,
         caughtUp: history.rows / took.caughtUp,
         analysed: history.rows / took.analysed,
         copied: rows / copySeconds,
+        copiedBinary: rows / binarySeconds,
       }
       log(
         `ROLES=${roles} ${line(rates)}, ${((cpu / history.rows) * 1e6).toFixed(1)} µs of CPU of the service a row`,
@@ -123,11 +134,12 @@ async function rounds(
     caughtUp: of(({ caughtUp }) => caughtUp),
     analysed: of(({ analysed }) => analysed),
     copied: of(({ copied }) => copied),
+    copiedBinary: of(({ copiedBinary }) => copiedBinary),
   }
 }
 
-const line = ({ logged, caughtUp, analysed, copied }: Rates) =>
-  `log ${Math.round(logged)}, read models ${Math.round(caughtUp)}, index ${Math.round(analysed)}, COPY ${Math.round(copied)} rows/s`
+const line = ({ logged, caughtUp, analysed, copied, copiedBinary }: Rates) =>
+  `log ${Math.round(logged)}, read models ${Math.round(caughtUp)}, index ${Math.round(analysed)}, COPY ${Math.round(copied)}, binary ${Math.round(copiedBinary)} rows/s`
 
 /** One body of many repetitions: its rates, and the memory of the service in the second and the last fifth of it (MiB, peaks). */
 async function atOnce(

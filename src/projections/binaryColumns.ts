@@ -1,3 +1,4 @@
+import { millisecondsOf } from '../domain/time.ts'
 import { BinaryWriter } from '../eventStore/binaryArrays.ts'
 import type { ColumnType } from './projection.ts'
 import { requireFit, UnfitRow } from './rowCodec.ts'
@@ -30,7 +31,7 @@ let lastMicroseconds = 0
 /** The times of a row are often the same. */
 function microseconds(time: string): number {
   if (time === lastTime) return lastMicroseconds
-  const milliseconds = Date.parse(time)
+  const milliseconds = millisecondsOf(time)
   if (Number.isNaN(milliseconds)) throw new UnfitRow(`${time} is not a time`)
   lastTime = time
   lastMicroseconds = (milliseconds - EPOCH_2000) * 1000

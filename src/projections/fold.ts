@@ -67,6 +67,8 @@ class Pass {
   readonly changed = new Map<AnyProjection, Map<string, FoldedRow>>()
   readonly parked: ParkedEvent[] = []
   failed = false
+  #lastKey: RowKey = []
+  #lastText = ''
   readonly #family: Family
   readonly #rows: RowLookup
   readonly #parkedKeys: ReadonlySet<string>
@@ -106,7 +108,7 @@ class Pass {
       }
       if (key === null) continue
       if (streamKey !== '' && this.#queues(parkKeyOf(key), event, place)) continue
-      const text = keyText(key)
+      const text = this.#rootText(key)
       if (unknown.has(text)) continue
       const before = this.#row(root, key, text)
       if (before === undefined) {
@@ -119,6 +121,17 @@ class Pass {
         this.#fail(parkKeyOf(key), place, error)
       }
     }
+  }
+
+  /** Events that follow each other are often of one key. */
+  #rootText(key: RowKey): string {
+    const last = this.#lastKey
+    let same = key.length === last.length
+    for (let part = 0; same && part < key.length; part++) same = key[part] === last[part]
+    if (same) return this.#lastText
+    this.#lastKey = key
+    this.#lastText = keyText(key)
+    return this.#lastText
   }
 
   /** The children first: they look at the root's row as it was, and may throw. */

@@ -1,5 +1,6 @@
 import type { RecordedEvent } from '../domain/envelope.ts'
 import type { SessionEvent } from '../domain/sessionEvents.ts'
+import { millisecondsOf } from '../domain/time.ts'
 import { flowStatistics, flowTimes } from './flowTallies.ts'
 import type { Projection } from './projection.ts'
 import type { SessionRow } from './sessionRow.ts'
@@ -178,7 +179,7 @@ function settle(row: SessionRow): SessionRow {
   const settling = row as { -readonly [C in keyof SessionRow]: SessionRow[C] }
   settling.duration_ms =
     row.status === 'completed' && row.completed_at !== null
-      ? Math.max(0, Date.parse(row.completed_at) - Date.parse(row.started_at))
+      ? Math.max(0, millisecondsOf(row.completed_at) - millisecondsOf(row.started_at))
       : null
   settling.idle_hour = row.status === 'active' && !row.imported ? hourOf(row.last_activity_at) : null
   return row
@@ -196,5 +197,5 @@ export function latest(a: string | null, b: string): string {
 }
 
 function hourOf(at: string): number {
-  return Math.floor(Date.parse(at) / 3_600_000)
+  return Math.floor(millisecondsOf(at) / 3_600_000)
 }

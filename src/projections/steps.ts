@@ -1,5 +1,6 @@
 import type { RecordedEvent } from '../domain/envelope.ts'
 import type { SessionEventOf } from '../domain/sessionEvents.ts'
+import { millisecondsOf } from '../domain/time.ts'
 import { durationBucket } from './durationBuckets.ts'
 import type { Projection, Tally } from './projection.ts'
 import type { SessionRow } from './sessionRow.ts'
@@ -194,6 +195,6 @@ function untouched(event: Event, session: SessionRow): StepRow {
 
 function took(from: string | null, to: string): number | null {
   if (from === null) return null
-  const milliseconds = Date.parse(to) - Date.parse(from)
+  const milliseconds = millisecondsOf(to) - millisecondsOf(from)
   return milliseconds < 0 ? null : milliseconds
 }

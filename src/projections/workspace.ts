@@ -114,8 +114,10 @@ export class Workspace {
   }
 
   #known(member: AnyProjection, key: string): AnyRow | null | undefined {
-    const pending = this.#changed.get(member)?.get(key) ?? this.#writing.get(member)?.get(key)
-    if (pending) return pending.row
+    const changed = this.#changed.get(member)?.get(key)
+    if (changed !== undefined) return changed.row
+    const writing = this.#writing.size > 0 ? this.#writing.get(member)?.get(key) : undefined
+    if (writing !== undefined) return writing.row
     const loaded = this.#loaded.size > 0 ? this.#loaded.get(member)?.get(key) : undefined
     return loaded !== undefined ? loaded : this.#caches.get(member)!.get(key)
   }
