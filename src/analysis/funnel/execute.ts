@@ -29,7 +29,7 @@ const WHOLE: Part = { index: 0, of: 1 }
 
 /** Runs a plan over its units, or over a part of them. */
 export function executeFunnel(plan: FunnelPlan, part: Part = WHOLE): FunnelCounts {
-  const tally = tallyOf(plan, part.of)
+  const tally = tallyOf(plan)
   const chain = isChain(plan)
   let excluded = 0
   let unclear = 0

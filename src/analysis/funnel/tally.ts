@@ -8,17 +8,24 @@ export interface Tally {
   readonly counts: () => Pick<FunnelCounts, 'reached' | 'open' | 'durations'>
 }
 
-/** A tally for a share of a plan's units, `of` parts being made of them. */
-export function tallyOf(plan: FunnelPlan, of: number): Tally {
-  const { steps, groups, groupOf, window, asOf } = plan
+/** Values are written in chunks of growing size: few of them, and no more memory than there are durations. */
+const FIRST_CHUNK = 1 << 10
+const LAST_CHUNK = 1 << 16
+
+export function tallyOf({ steps, groups, groupOf, window, asOf }: FunnelPlan): Tally {
   const reached = new Float64Array(groups * (steps + 1))
   const open = new Float64Array(groups * (steps + 1))
   const openFrom = Number.isFinite(window) ? asOf - window : Number.POSITIVE_INFINITY
-  const { start, room } = roomFor(plan, of)
-  // Shorter numbers where they suffice: what is written is half of the time.
-  const ms = window < 2 ** 32 ? new Uint32Array(room) : new Float64Array(room)
-  const group = new Uint32Array(groups > 1 ? room : 0)
-  const next = start.slice()
+  // Shorter numbers where they suffice.
+  const numbers = (length: number) => (window < 2 ** 32 ? new Uint32Array(length) : new Float64Array(length))
+  const begin = (length: number): Chunk => ({
+    values: numbers(length),
+    group: groups > 1 ? new Uint32Array(length) : null,
+  })
+  const full: Chunk[][] = Array.from({ length: steps }, () => [])
+  const current = Array.from({ length: steps }, () => begin(FIRST_CHUNK))
+  /** Values in the current chunk of each step. */
+  const filled = new Uint32Array(steps)
   return {
     record: (unit, depth, at) => {
       const own = groupOf === null ? 0 : groupOf[unit]!
@@ -27,38 +34,32 @@ export function tallyOf(plan: FunnelPlan, of: number): Tally {
       reached[cell]! += 1
       if (at[0]! >= openFrom) open[cell]! += 1
       for (let step = 1; step < depth; step++) {
-        const place = next[step]!
-        next[step] = place + 1
-        ms[place] = at[step]! - at[step - 1]!
-        if (groups > 1) group[place] = own
+        let chunk = current[step]!
+        let place = filled[step]!
+        if (place === chunk.values.length) {
+          full[step]!.push(chunk)
+          chunk = current[step] = begin(Math.min(place * 4, LAST_CHUNK))
+          place = 0
+        }
+        filled[step] = place + 1
+        chunk.values[place] = at[step]! - at[step - 1]!
+        if (chunk.group !== null) chunk.group[place] = own
       }
     },
     counts: () => ({
       reached,
       open,
       durations: Array.from({ length: steps - 1 }, (_, i) => {
-        const [from, to] = [start[i + 1]!, next[i + 1]!]
-        return [{ values: ms.subarray(from, to), group: groups > 1 ? group.subarray(from, to) : null }]
+        const { values, group } = current[i + 1]!
+        const length = filled[i + 1]!
+        const last = { values: values.subarray(0, length), group: group?.subarray(0, length) ?? null }
+        return [...full[i + 1]!, last]
       }),
     }),
   }
 }
 
-/**
- * Where the durations of each step but the first go: no more units can reach it than there are events for it, or units. Room that is not
- * written to costs nothing.
- */
-function roomFor({ coding, steps, units, order }: FunnelPlan, of: number) {
-  const { codes, matches, counts } = coding
-  const start = new Uint32Array(steps)
-  let most = Math.ceil(units / of) + coding.runs.length
-  let room = 0
-  for (let step = 1; step < steps; step++) {
-    let events = 0
-    for (let c = 0; c < codes; c++) if (matches[step * codes + c] === 1) events += counts[c]!
-    if (order !== 'unordered') most = Math.min(most, events)
-    start[step] = room
-    room += most
-  }
-  return { start, room }
+interface Chunk {
+  readonly values: Uint32Array | Float64Array
+  readonly group: Uint32Array | null
 }

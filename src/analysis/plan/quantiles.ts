@@ -51,7 +51,7 @@ interface Ranked {
   readonly values: readonly number[]
 }
 
-const SORT_BELOW = 2048
+const SORT_BELOW = 1 << 11
 /** Over all groups, as long as each has a good many. */
 const BUCKETS = 1 << 15
 const FEWEST_BUCKETS = 1 << 10

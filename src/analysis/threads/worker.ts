@@ -5,7 +5,7 @@ import { executeRetention } from '../retention/execute.ts'
 import type { Task } from './pool.ts'
 
 // On Linux this is the priority of the thread alone: where processors are few, commands come first.
-if (process.platform === 'linux') setPriority(3)
+if (process.platform === 'linux') setPriority(10)
 
 /** Runs parts of plans, one after another, over memory shared with the thread that made them. */
 parentPort!.on('message', ({ id, plan, part }: Task & { id: number }) => {

@@ -28,7 +28,7 @@ const logger = pino({
 })
 
 // On Linux this is the priority of the thread alone: where processors are few, commands come first.
-if (process.platform === 'linux') setPriority(3)
+if (process.platform === 'linux') setPriority(10)
 
 const store = await openStore()
 const trouble = (error: unknown) =>
