@@ -134,15 +134,19 @@ export function issueToken(
 
 const BEARER = /^Bearer +([A-Za-z0-9_~+/.-]+=*) *$/i
 
-/** The caller of a request by its `Authorization` header (RFC 6750). @throws ProblemError 401 */
-export async function authenticate(verify: VerifyToken, request: FastifyRequest): Promise<Caller> {
+/** The caller of a request by its `Authorization` header (RFC 6750); at once where its token was seen lately. @throws ProblemError 401 */
+export function authenticate(verify: VerifyToken, request: FastifyRequest): Caller | Promise<Caller> {
   const header = request.headers.authorization
   if (header === undefined) throw unauthorized('token_missing', 'A bearer token is needed.')
   const token = BEARER.exec(header)?.[1]
   if (!token) throw unauthorized('token_invalid', 'The Authorization header must be "Bearer <JWT>".')
-  const caller = await verify(token)
-  if ('invalid' in caller) throw unauthorized('token_invalid', caller.invalid)
-  return caller
+  const verdict = verify(token)
+  return verdict instanceof Promise ? verdict.then(welcome) : welcome(verdict)
+}
+
+function welcome(verdict: Verdict): Caller {
+  if ('invalid' in verdict) throw unauthorized('token_invalid', verdict.invalid)
+  return verdict
 }
 
 function unauthorized(code: string, detail: string) {

@@ -19,15 +19,30 @@ export function requireTokens(app: FastifyInstance, deps: Pick<AppDependencies, 
     if (!permission && !open && route.method !== 'OPTIONS')
       throw new Error(`${route.method} ${route.url} names neither a permission nor that it is public`)
   })
-  app.addHook('onRequest', async (request) => {
-    if (request.is404) return
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (request.is404) return done()
     const { permission, public: open } = request.routeOptions.config
-    if (open || !permission) return
-    request.caller = await authenticate(deps.verifyToken, request)
-    request.reach = authorize(request.caller, permission)
-    // The name of a stream holds a tenant and an id.
-    for (const [name, id] of Object.entries(request.params as Record<string, string>))
-      if ((id.length > MAX_ID && name !== 'stream') || !isPlain(id))
-        throw notFound('not_found', 'There is nothing of that name.')
+    if (open || !permission) return done()
+    const admit = (caller: Caller) => {
+      request.caller = caller
+      request.reach = authorize(caller, permission)
+      const params = request.params as Record<string, string>
+      for (const name in params) checkName(name, params[name]!)
+    }
+    let caller: Caller | Promise<Caller>
+    try {
+      caller = authenticate(deps.verifyToken, request)
+      if (!(caller instanceof Promise)) admit(caller)
+    } catch (error) {
+      return done(error as Error)
+    }
+    if (caller instanceof Promise) caller.then(admit).then(() => done(), done)
+    else done()
   })
+}
+
+/** The name of a stream holds a tenant and an id. @throws ProblemError 404 */
+function checkName(name: string, id: string): void {
+  if ((id.length > MAX_ID && name !== 'stream') || !isPlain(id))
+    throw notFound('not_found', 'There is nothing of that name.')
 }

@@ -8,9 +8,26 @@ const MAX_FAULTS = 100
  * range, texts that are no Unicode (lone surrogates), and the member name `__proto__`. With pointers (RFC 6901) into the value.
  */
 export function hostileParts(value: unknown): InputFault[] {
+  if (isHarmless(value, 0)) return NONE
   const faults: InputFault[] = []
   look(value, '', 0, faults)
   return faults
+}
+
+const NONE: InputFault[] = []
+
+/** Whether there is nothing to find: said of nearly every value, without making pointers into it. */
+function isHarmless(value: unknown, depth: number): boolean {
+  if (typeof value === 'string') return value.isWellFormed()
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (typeof value !== 'object' || value === null) return true
+  if (depth === MAX_DEPTH) return false
+  if (Array.isArray(value)) return value.every((item) => isHarmless(item, depth + 1))
+  for (const name of Object.keys(value)) {
+    if (name === '__proto__' || !name.isWellFormed()) return false
+    if (!isHarmless((value as Record<string, unknown>)[name], depth + 1)) return false
+  }
+  return true
 }
 
 function look(value: unknown, pointer: string, depth: number, faults: InputFault[]): void {

@@ -115,12 +115,10 @@ export function valuesIn(root: unknown): number {
 
 /** Whether a value is nested deeper than some levels; a scalar is level 0. */
 export function deeperThan(root: unknown, levels: number): boolean {
-  let level: unknown[] = [root]
-  for (let depth = 0; level.length > 0; depth += 1) {
-    const nested = level.filter((value) => typeof value === 'object' && value !== null)
-    if (nested.length > 0 && depth >= levels) return true
-    level = nested.flatMap((value) => Object.values(value as object))
-  }
+  if (typeof root !== 'object' || root === null) return false
+  if (levels <= 0) return true
+  for (const value of Object.values(root))
+    if (typeof value === 'object' && value !== null && deeperThan(value, levels - 1)) return true
   return false
 }
 

@@ -34,6 +34,11 @@ export function streamPrefix(category: string, tenant: string): string {
   return streamName(category, tenant, '')
 }
 
+/** The last one, which is mostly asked for again. */
+let known = { tenant: '', encoded: '' }
+
 function encodeTenant(tenant: string): string {
-  return encodeURIComponent(tenant).replaceAll('_', '%5F').replaceAll('-', '%2D')
+  if (tenant !== known.tenant)
+    known = { tenant, encoded: encodeURIComponent(tenant).replaceAll('_', '%5F').replaceAll('-', '%2D') }
+  return known.encoded
 }

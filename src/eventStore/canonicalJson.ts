@@ -7,6 +7,7 @@ import canonicalize from 'canonicalize'
  * times as fast; anything unusual goes to the `canonicalize` package.
  */
 export function canonicalJson(value: unknown): string {
+  if (typeof value === 'string' && value.isWellFormed()) return JSON.stringify(value)
   const sorted = sortKeys(value)
   const text = sorted === UNUSUAL ? canonicalize(value) : JSON.stringify(sorted)
   if (text === undefined) throw new TypeError(`${typeof value} is not a JSON value`)

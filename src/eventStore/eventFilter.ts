@@ -13,10 +13,9 @@ export function matcher({
   return ({ type, stream }) => {
     if (wanted && !wanted.has(type)) return false
     if (!inCategories && tenant === undefined) return true
+    // Mostly it is of another category: then nothing else of the name matters.
+    if (inCategories && !inCategories.has(stream.slice(0, stream.indexOf('-')))) return false
     const name = parseStreamName(stream)
-    if (!name) return false
-    return (
-      (!inCategories || inCategories.has(name.category)) && (tenant === undefined || name.tenant === tenant)
-    )
+    return name !== undefined && (tenant === undefined || name.tenant === tenant)
   }
 }

@@ -39,11 +39,13 @@ function fits(known: Covered, metadata: Covered): boolean {
 /** The members in sorted order. */
 function frameOf(metadata: Covered): Frame {
   const { $causationId, $correlationId, actor, commandHash, tenant, v } = metadata
-  const first = canonicalJson({ $causationId, $correlationId, actor, commandHash })
+  const causation = canonicalJson($causationId)
+  const correlation = canonicalJson($correlationId)
+  const actorText = `{"id":${canonicalJson(actor.id)},"role":${canonicalJson(actor.role)}}`
   return {
     of: metadata,
-    before: `${first.slice(0, -1)},"commandId":`,
+    before: `{"$causationId":${causation},"$correlationId":${correlation},"actor":${actorText},"commandHash":${canonicalJson(commandHash)},"commandId":`,
     between: ',"occurredAt":',
-    after: `,${canonicalJson({ tenant, v }).slice(1)}`,
+    after: `,"tenant":${canonicalJson(tenant)},"v":${v}}`,
   }
 }

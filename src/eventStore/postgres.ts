@@ -1,5 +1,4 @@
 import pg from 'pg'
-import type { StoredEvent } from '../domain/envelope.ts'
 import { type EventStore, EventStoreUnavailable } from './eventStore.ts'
 import { createAppender } from './postgresAppend.ts'
 import { isPassing, retrying } from './postgresErrors.ts'
@@ -79,17 +78,19 @@ export async function createPostgresEventStore(options: PostgresEventStoreOption
     connectionString,
     head: () => head(once),
     readAfter: async (from) => {
-      const to = await head(once)
-      if (to === from) return { events: [] as StoredEvent[], through: from }
-      return readPage(once, { from, to, limit: 1000 })
+      // Positions are given in the order of commits without gaps: what is there is all there is up to its last.
+      const { events } = await readPage(once, { from, to: MAX_POSITION, limit: TAIL_PAGE })
+      return { events, through: events.at(-1)?.position ?? from, more: events.length === TAIL_PAGE }
     },
+    expecting: () => appender.busy,
     onTrouble,
   })
   const appender = createAppender({
     connectionString,
     deadline,
     writers,
-    onCommitted: () => tail.wake(),
+    onCommitted: ({ base, through, events }) =>
+      events ? tail.appended(base, through, events) : tail.wake(through),
     onTrouble,
   })
 
@@ -130,3 +131,6 @@ export async function createPostgresEventStore(options: PostgresEventStoreOption
     },
   }
 }
+
+const TAIL_PAGE = 1000
+const MAX_POSITION = '9223372036854775807'

@@ -1,5 +1,6 @@
 import pg from 'pg'
-import type { NewEvent } from '../domain/envelope.ts'
+import type { NewEvent, StoredEvent } from '../domain/envelope.ts'
+import type { Position } from '../domain/position.ts'
 import { checkAppend, checkSize } from './appendChecks.ts'
 import { type AppendResult, EventStoreUnavailable, type ExpectedRevision } from './eventStore.ts'
 import { copyGroup } from './postgresCopy.ts'
@@ -11,6 +12,7 @@ import {
   type GroupAnswer,
   type PendingAppend,
   pending,
+  storedEvents,
   verdicts,
 } from './postgresGroup.ts'
 import { findRepeats } from './postgresRepeats.ts'
@@ -22,11 +24,21 @@ export interface AppenderOptions {
   readonly deadline: number
   /** Groups on their way at a time: while one commits the next is made ready. */
   readonly writers: number
-  readonly onCommitted: () => void
+  /** Told of what was written, in the order of positions for each writer. `events` as reading gives them, where they are at hand. */
+  readonly onCommitted: (written: Written) => void
   readonly onTrouble: (error: Error) => void
 }
 
+export interface Written {
+  /** The log's last position before, and after. */
+  readonly base: Position
+  readonly through: Position
+  readonly events: (() => StoredEvent[]) | undefined
+}
+
 export interface Appender {
+  /** Whether a group is on its way. */
+  readonly busy: boolean
   append(stream: string, events: readonly NewEvent[], expected: ExpectedRevision): Promise<AppendResult>
   /** Sends what is waiting, then closes the connections. */
   close(): Promise<void>
@@ -124,7 +136,7 @@ export function createAppender(options: AppenderOptions): Appender {
     const again: Waiting[] = []
     const streamsAgain = new Set<string>()
     const refused: { append: Waiting; actual: number }[] = []
-    let committed = false
+    let through: Position | undefined
     for (const [append, verdict] of verdicts(group, answer)) {
       if (verdict.ok === undefined) {
         // Judged together with others of its stream: on its own, or behind one that goes again, it may be the next.
@@ -134,11 +146,15 @@ export function createAppender(options: AppenderOptions): Appender {
           streamsAgain.add(append.stream)
         } else refused.push({ append, actual: verdict.actual })
       } else {
-        committed = true
+        if (verdict.ok) through = verdict.position
         append.settle(verdict)
       }
     }
-    if (committed) options.onCommitted()
+    if (through !== undefined) {
+      const { at } = answer
+      const events = at && (() => storedEvents(group, answer, at.toISOString()))
+      options.onCommitted({ base: String(answer.base), through, events })
+    }
     if (refused.length > 0) {
       const results = await writer.use((client) => findRepeats(client, refused))
       for (const [index, { append }] of refused.entries()) append.settle(results[index]!)
@@ -158,6 +174,9 @@ export function createAppender(options: AppenderOptions): Appender {
   }
 
   return {
+    get busy() {
+      return idle.length < writers.length
+    },
     append(stream, events, expected) {
       return new Promise((resolve, reject) => {
         if (closing) throw new EventStoreUnavailable('The log is closed')
@@ -236,10 +255,10 @@ function createWriter({ connectionString, deadline }: AppenderOptions): Writer {
         if (events >= COPY_EVENTS) return copyGroup(client, group.runs)
         const { rows } = await client.query({
           name: 'append',
-          text: 'select base, actual from log.append_v1($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)',
+          text: 'select base, actual, at from log.append_v2($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)',
           values: appendParameters(group.runs),
         })
-        return { base: Number(rows[0].base), actual: rows[0].actual }
+        return { base: Number(rows[0].base), actual: rows[0].actual, at: rows[0].at ?? undefined }
       }),
     async close() {
       const client = await current?.catch(() => undefined)

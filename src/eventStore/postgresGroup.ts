@@ -1,4 +1,4 @@
-import type { NewEvent } from '../domain/envelope.ts'
+import type { EventMetadata, NewEvent, StoredEvent } from '../domain/envelope.ts'
 import { hexArray, int4Array, textArray, uuidArray } from './binaryArrays.ts'
 import { EncodedEvent } from './encodedEvent.ts'
 import type { AppendResult, ExpectedRevision } from './eventStore.ts'
@@ -17,6 +17,8 @@ interface PendingEvent {
   readonly id: string
   readonly type: string
   readonly chain: string
+  /** Where `encode` made it, and it is what its text says. */
+  readonly given: EventMetadata | undefined
   readonly data: string
   /** Without the chain. */
   readonly metadata: string
@@ -49,7 +51,9 @@ export function pending(
     const data = EncodedEvent.dataText(event)
     const metadata = EncodedEvent.metadataText(event)
     characters += data.length + metadata.length
-    return { id: event.id, type: event.type, chain: event.metadata.chain, data, metadata }
+    const { id, type, metadata: all } = event
+    const given = EncodedEvent.is(event) ? all : undefined
+    return { id, type, chain: all.chain, given, data, metadata }
   })
   const bytes = characters < FEW_CHARACTERS ? characters : exactBytes(prepared)
   return { stream, expected: expected === 'no_stream' ? -1 : expected, events: prepared, bytes }
@@ -90,7 +94,7 @@ export function reserveParameters(runs: readonly Run<PendingAppend>[]): Buffer[]
   ]
 }
 
-/** The parameters of log.append_v1. */
+/** The parameters of log.append_v2. */
 export function appendParameters(runs: readonly Run<PendingAppend>[]): Buffer[] {
   const owners: number[] = []
   const revisions: number[] = []
@@ -120,6 +124,8 @@ export function appendParameters(runs: readonly Run<PendingAppend>[]): Buffer[] 
 export interface GroupAnswer {
   readonly base: number
   readonly actual: readonly number[]
+  /** When its events were written, where that is known. */
+  readonly at?: Date
 }
 
 /** What one append came to: done, or refused at the given revision, perhaps because it is a repeat. */
@@ -147,4 +153,34 @@ export function verdicts<A extends PendingAppend>(group: Group<A>, answer: Group
   })
   for (const append of group.late) found.set(append, { ok: undefined, actual: after.get(append.stream)! })
   return found
+}
+
+/** The events of a group that were accepted, as reading them from the log gives them. */
+export function storedEvents(
+  { runs }: Group<PendingAppend>,
+  { base, actual }: GroupAnswer,
+  recordedAt: string,
+): StoredEvent[] {
+  const stored: StoredEvent[] = []
+  let position = base
+  runs.forEach(({ stream, expected, appends }, index) => {
+    if (actual[index] !== expected) return
+    let revision = expected
+    for (const { events } of appends)
+      for (const { id, type, chain, given, data, metadata } of events) {
+        position += 1
+        revision += 1
+        stored.push({
+          id,
+          type,
+          stream,
+          revision,
+          position: String(position),
+          data: JSON.parse(data),
+          metadata: given ?? { ...JSON.parse(metadata), chain },
+          recordedAt,
+        })
+      }
+  })
+  return stored
 }

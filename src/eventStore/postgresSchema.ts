@@ -79,14 +79,13 @@ begin
 end $$;
 
 -- One call appends a whole group. owners says which append (from 1) an event belongs to.
-create or replace function log.append_v1(
+create or replace function log.append_v2(
   names text[], expected int[], counts int[],
   owners int[], revisions int[], ids uuid[], types text[], chains bytea[], data text[], metadata text[],
-  out base bigint, out actual int[]
+  out base bigint, out actual int[], out at timestamptz
 ) language plpgsql as $$
 declare
   stream_ids bigint[];
-  at timestamptz;
 begin
   select r.base, r.actual, r.stream_ids into base, actual, stream_ids from log.reserve_v1(names, expected, counts) r;
   if base is null then

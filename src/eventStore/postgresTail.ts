@@ -6,22 +6,35 @@ import { CHANNEL } from './postgresSchema.ts'
 
 export interface TailOptions {
   readonly connectionString: string
-  /** The events after a position, all of them, and up to where that reaches. */
-  readonly readAfter: (from: Position) => Promise<{ events: readonly StoredEvent[]; through: Position }>
+  /** The next events after a position, and up to where that reaches; as many as the log has unless `more`. */
+  readonly readAfter: (from: Position) => Promise<Stretch & { readonly more: boolean }>
+  /** Whether an append of this process is on its way, whose events come without being read. */
+  readonly expecting: () => boolean
   readonly head: () => Promise<Position>
   readonly onTrouble: (error: Error) => void
 }
 
-/** The end of the log, read once for all who follow it. */
+/** All events after one position up to another. */
+export interface Stretch {
+  readonly events: readonly StoredEvent[]
+  readonly through: Position
+}
+
+/**
+ * The end of the log, read once for all who follow it, and only while one of them waits for it: who takes his time reads more at a
+ * time. What this process appends itself is taken over as it was written, wherever it follows on what is known.
+ */
 export interface Tail {
   /** Answers once it knows where the log ends, or the signal aborted. Only for who holds it. */
   ready(signal: AbortSignal): Promise<void>
   /** What came after a position; undefined when that is further back than the tail remembers. */
-  after(position: Position): { events: readonly StoredEvent[]; through: Position } | undefined
+  after(position: Position): Stretch | undefined
   /** Answers when the tail may have grown past the position, or the signal aborted. */
   changed(position: Position, signal: AbortSignal): Promise<void>
-  /** Says that the log has grown: our own append, which need not wait to hear of itself. */
-  wake(): void
+  /** Says that the log has grown by our own append, which need not wait to hear of itself. */
+  wake(through: Position): void
+  /** Our own append: what came right after `base`. The events are asked for where they are wanted. */
+  appended(base: Position, through: Position, events: () => readonly StoredEvent[]): void
   /** Keeps the tail running until the answer is called. */
   hold(): () => void
   close(): Promise<void>
@@ -35,6 +48,8 @@ const LISTENER_PATIENCE_MS = 3000
 /** What the tail remembers; who falls further behind reads pages by himself. */
 const KEPT_EVENTS = 4000
 const KEPT_CHARACTERS = 16_000_000
+/** How long a notice of events waits for the append of ours that it may be about. */
+const OWN_APPEND_MS = 2
 
 export function createTail(options: TailOptions): Tail {
   let kept: StoredEvent[] = []
@@ -43,6 +58,9 @@ export function createTail(options: TailOptions): Tail {
   /** Everything after `start` up to `through` is in `kept`; undefined while nobody follows. */
   let start: Position | undefined
   let through: Position = '0'
+  /** How far the log is said to reach. */
+  let ahead: Position = '0'
+  let noticed: NodeJS.Timeout | undefined
   let holders = 0
   let reading = false
   let again = false
@@ -84,6 +102,22 @@ export function createTail(options: TailOptions): Tail {
     sizes = sizes.slice(drop)
   }
 
+  const hear = (position: Position) => {
+    if (comparePositions(position, ahead) > 0) ahead = position
+  }
+  const isBehind = () => comparePositions(ahead, through) > 0
+
+  /** Looks at once, unless what is new is probably ours. */
+  const notice = () => {
+    if (!isBehind() || waiting.size === 0) return
+    if (!options.expecting()) void read()
+    else
+      noticed ??= setTimeout(() => {
+        noticed = undefined
+        if (isBehind() && waiting.size > 0) void read()
+      }, OWN_APPEND_MS)
+  }
+
   const read = async () => {
     if (reading) {
       again = true
@@ -97,13 +131,18 @@ export function createTail(options: TailOptions): Tail {
           through = start = await options.head()
           announce()
         }
-        const page = await options.readAfter(through)
-        if (comparePositions(page.through, through) > 0) {
-          keep(page.events, page.through)
+        const heard = ahead
+        const { events, through: to, more } = await options.readAfter(through)
+        // Our own appends may have come meanwhile.
+        if (start !== undefined && comparePositions(to, through) > 0) {
+          keep(events.slice(firstAfter(events, through)), to)
           announce()
-          again = true
         }
-      } while (again && holders > 0 && !closed)
+        if (more) again = true
+        else if (ahead === heard) ahead = through
+        // What nobody waits for yet is read when somebody does.
+        if (again && waiting.size === 0) ahead = next(through)
+      } while ((again || isBehind()) && waiting.size > 0 && holders > 0 && !closed)
     } catch (error) {
       if (!closed) options.onTrouble(error as Error)
     } finally {
@@ -124,7 +163,8 @@ export function createTail(options: TailOptions): Tail {
       const ended = new Promise<void>((done) => client.once('end', done))
       client.on('error', () => {})
       client.on('notification', ({ payload = '0' }) => {
-        if (comparePositions(payload, through) > 0) void read()
+        hear(payload)
+        notice()
       })
       try {
         await client.connect()
@@ -149,6 +189,8 @@ export function createTail(options: TailOptions): Tail {
 
   const stop = () => {
     clearInterval(timer)
+    clearTimeout(noticed)
+    noticed = undefined
     if (listener) drop(listener)
     kept = []
     sizes = []
@@ -165,15 +207,26 @@ export function createTail(options: TailOptions): Tail {
       return { events: kept.slice(firstAfter(kept, position)), through }
     },
     async changed(position, signal) {
-      if (!signal.aborted && comparePositions(through, position) <= 0) await wait(signal)
+      if (signal.aborted || comparePositions(through, position) > 0) return
+      const woken = wait(signal)
+      notice()
+      await woken
     },
-    wake() {
-      if (holders > 0) void read()
+    wake(to) {
+      hear(to)
+      if (waiting.size > 0) void read()
+    },
+    appended(base, to, events) {
+      hear(to)
+      if (start !== undefined && base === through) {
+        keep(events(), to)
+        announce()
+      } else notice()
     },
     hold() {
       holders += 1
       if (holders === 1) {
-        timer = setInterval(() => void read(), POLL_MS)
+        timer = setInterval(() => waiting.size > 0 && void read(), POLL_MS)
         timer.unref()
         void read()
         listening = (listening ?? Promise.resolve()).then(listen)
@@ -197,6 +250,9 @@ export function createTail(options: TailOptions): Tail {
 
 /** Without a goodbye, which nobody might answer. */
 const drop = (client: pg.Client) => client.connection.stream.destroy()
+
+/** Positions here are integers without gaps. */
+const next = (position: Position): Position => String(BigInt(position) + 1n)
 
 /** Index of the first event after the position, by halving. */
 function firstAfter(events: readonly StoredEvent[], position: Position): number {

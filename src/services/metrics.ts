@@ -60,14 +60,19 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
     help: 'Events recorded by history imports',
     registers,
   })
+  // What has the same labels is looked up once: it is counted with every request.
+  const commandsOf = remembered((type: string, outcome: string) => commands.labels({ type, outcome }))
+  const httpOf = remembered((route: string, method: string, status: number) =>
+    http.labels({ route, method, status }),
+  )
   return {
     registry,
-    command: (type, outcome) => commands.inc({ type, outcome }),
+    command: (type, outcome) => commandsOf(type, outcome).inc(),
     appended(seconds, count) {
       appendSeconds.observe(seconds)
       events.inc(count)
     },
-    httpAnswered: (route, method, status, seconds) => http.observe({ route, method, status }, seconds),
+    httpAnswered: (route, method, status, seconds) => httpOf(route, method, status).observe(seconds),
     sockets: (open) => sockets.set(open),
     imported(rows, count) {
       importedRows.inc(rows)
@@ -110,4 +115,17 @@ function watchProjections(registers: Registry[], read: () => Promise<readonly Pr
     'Keys whose events wait behind one that could not be applied',
     (status) => status.parked,
   )
+}
+
+function remembered<Labels extends readonly (string | number)[], T>(make: (...labels: Labels) => T) {
+  const made = new Map<string, T>()
+  return (...labels: Labels): T => {
+    const name = labels.join('\u0000')
+    let one = made.get(name)
+    if (one === undefined) {
+      one = make(...labels)
+      made.set(name, one)
+    }
+    return one
+  }
 }

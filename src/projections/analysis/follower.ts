@@ -18,6 +18,10 @@ export interface Follower {
 }
 
 const NAME = 'analysis'
+/** Between looks at the log while nobody waits for what it says: the more a look brings, the less of it each event costs. */
+const PACE_MS = 100
+/** A look that brings so many leaves more to be looked at. */
+const MANY = 1000n
 
 /** Follows the log from where the state is. What was interrupted goes on. */
 export function follow(store: EventStore, state: AnalysisState, warn: (error: unknown) => void): Follower {
@@ -26,6 +30,7 @@ export function follow(store: EventStore, state: AnalysisState, warn: (error: un
   const waiters = new Waiters()
   let current = false
   let markCurrent = () => {}
+  let hurry = () => {}
   const firstCurrent = new Promise<void>((done) => {
     markCurrent = done
   })
@@ -36,6 +41,7 @@ export function follow(store: EventStore, state: AnalysisState, warn: (error: un
         const log = store.follow({ from: state.through, signal, categories: [...indexedCategories] })
         for await (const batch of log) {
           if (batch.kind === 'events') for (const event of batch.events) state.apply(decode(event))
+          const seen = BigInt(batch.through) - BigInt(state.through)
           state.through = batch.through
           attempt = 0
           if (batch.kind === 'caughtUp') {
@@ -45,6 +51,7 @@ export function follow(store: EventStore, state: AnalysisState, warn: (error: un
           if (current) waiters.reached(NAME, state.through)
           // Questions are looked at between batches.
           if (batch.kind === 'events') await new Promise((next) => setImmediate(next))
+          if (current && waiters.count === 0 && seen < MANY) await pace()
         }
       } catch (error) {
         if (!signal.aborted) warn(error)
@@ -52,6 +59,12 @@ export function follow(store: EventStore, state: AnalysisState, warn: (error: un
       if (!signal.aborted)
         await delay(Math.min(50 * 2 ** attempt, 2000), undefined, { signal }).catch(() => {})
     }
+  }
+  const pace = async () => {
+    const hurried = new AbortController()
+    hurry = () => hurried.abort()
+    await delay(PACE_MS, undefined, { signal: AbortSignal.any([signal, hurried.signal]) }).catch(() => {})
+    hurry = () => {}
   }
   const running = run()
 
@@ -64,7 +77,11 @@ export function follow(store: EventStore, state: AnalysisState, warn: (error: un
       if (current && comparePositions(position, state.through) <= 0) return { ok: true }
       const deadline = performance.now() + patienceMs
       await Promise.race([firstCurrent, delay(patienceMs, undefined, { signal }).catch(() => {})])
-      if (current) return waiters.wait(NAME, position, Math.max(deadline - performance.now(), 0))
+      if (current) {
+        const caught = waiters.wait(NAME, position, Math.max(deadline - performance.now(), 0))
+        hurry()
+        return caught
+      }
       const head = await store.head()
       const wanted = comparePositions(position, head) > 0 ? position : head
       return { ok: false, at: state.through, behind: String(BigInt(wanted) - BigInt(state.through)) }
