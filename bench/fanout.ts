@@ -22,7 +22,7 @@ export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRo
     log(`${sockets} sockets: ${Math.round(rate.ours)} messages/s, ${BARE} ${Math.round(rate.bare)}`)
     const database = await postgres.database()
     const bytes = { ours: [] as number[], bare: [] as number[] }
-    for (let round = 0; round < (quick ? 1 : 3); round++)
+    for (let round = 0; round < (quick ? 1 : 2); round++)
       for (const kind of ['ours', 'bare'] as const) bytes[kind].push(await memory(kind, database, idle))
     log(`${idle} idle sockets: ${median(bytes.ours)} KiB each, ${BARE} ${median(bytes.bare)}`)
     const name = (value: number) => value.toLocaleString('en')

@@ -1,5 +1,6 @@
 // `npm run bench [name …] [-- --quick]`: runs the benches named, or all, and keeps their figures in bench/results.
 import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { type Bench, formatTable, machineLine, writeResults } from './support.ts'
 
 const NOT_BENCHES = new Set(['main', 'support', 'eventStoreDb'])
@@ -8,6 +9,9 @@ const available = readdirSync(new URL('.', import.meta.url))
   .map((file) => file.slice(0, -3))
   .filter((name) => !NOT_BENCHES.has(name) && !name.includes('.'))
   .sort()
+
+// The processes of a bench load the same code over and over.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('../node_modules/.cache/gangway', import.meta.url))
 
 /** Figures of the other engine have files of their own. */
 const resultsOf = (name: string) =>

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { cpus, release, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
@@ -73,29 +74,21 @@ export function compared(
   return { ...row, peer: peer.value, peerName: peer.name, ratio: row.value / peer.value }
 }
 
-/** An own, durable PostgreSQL in a temporary folder. */
+/** An own, durable PostgreSQL in a temporary folder; or one that is there, where only running counts (`BENCH_POSTGRES_URL`). */
 export async function benchPostgres(): Promise<{
   connectionString: string
   /** A new database on it. */
   database(): Promise<string>
   stop(): Promise<void>
 }> {
+  const given = process.env.BENCH_POSTGRES_URL
+  if (given) return { connectionString: given, ...databasesOf(given), stop: async () => {} }
   const dataDir = await mkdtemp(join(tmpdir(), 'gangway-bench-'))
   await chmod(dataDir, 0o711)
   const postgres = await startEmbeddedPostgres({ dataDir })
-  let count = 0
   return {
     connectionString: postgres.connectionString,
-    async database() {
-      const name = `bench_${++count}`
-      const client = new pg.Client({ connectionString: postgres.connectionString })
-      await client.connect()
-      await client.query(`create database ${name}`)
-      await client.end()
-      const url = new URL(postgres.connectionString)
-      url.pathname = `/${name}`
-      return url.href
-    },
+    ...databasesOf(postgres.connectionString),
     async stop() {
       await postgres.stop()
       // It may still be writing its last checkpoint.
@@ -103,6 +96,19 @@ export async function benchPostgres(): Promise<{
     },
   }
 }
+
+const databasesOf = (connectionString: string) => ({
+  async database() {
+    const name = `bench_${randomUUID().replaceAll('-', '')}`
+    const client = new pg.Client({ connectionString })
+    await client.connect()
+    await client.query(`create database ${name}`)
+    await client.end()
+    const url = new URL(connectionString)
+    url.pathname = `/${name}`
+    return url.href
+  },
+})
 
 /** Writes bench/results/<name>.json. */
 export async function writeResults(name: string, rows: readonly BenchRow[]): Promise<string> {
