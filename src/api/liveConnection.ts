@@ -8,6 +8,7 @@ import type { LiveHub } from './liveHub.ts'
 import { type Join, joinSession, type Sink } from './liveJoin.ts'
 import { BURST_SECONDS, CLOSE, FrameAllowance, type LiveLimits } from './liveLimits.ts'
 import type { LiveSessions } from './liveSessions.ts'
+import { sendText } from './liveWire.ts'
 
 export interface ConnectionDependencies {
   readonly store: EventStore
@@ -83,7 +84,7 @@ export class Connection implements Sink {
       this.#resync()
       return false
     }
-    this.#ws.send(bytes, TEXT)
+    sendText(this.#ws, bytes)
     return true
   }
 
