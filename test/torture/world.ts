@@ -115,7 +115,7 @@ async function build(
   }
   for (const node of nodes) await node.start()
   for (const node of nodes) {
-    const unready = await untilReady(node.url, 60_000)
+    const unready = await untilReady(node.url, 120_000)
     if (unready) throw new Error(`${node.name} did not start: ${unready}`)
   }
   return {
