@@ -70,7 +70,7 @@ async function onPostgres({ quick, log }: BenchOptions): Promise<{ rows: BenchRo
   const rows: BenchRow[] = []
   try {
     for (const { writers, size, name } of sizes(quick)) {
-      const calls = quick ? 200 : size === 1 ? (writers === 1 ? 1500 : 20_000) : writers === 1 ? 200 : 1000
+      const calls = quick ? 200 : size === 1 ? (writers === 1 ? 1000 : 8000) : writers === 1 ? 100 : 400
       const rate =
         (append: Append, share = 1) =>
         () =>

@@ -7,7 +7,7 @@ const WRITES_A_SECOND = 1000
 
 /** Sessions, progress and statistics read while a thousand commands a second are written; beside it a route that does one SELECT. */
 export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRow[] }> {
-  const seconds = quick ? 1 : 5
+  const seconds = quick ? 1 : 3
   const rounds = quick ? 1 : 5
   const postgres = await benchPostgres()
   const ours = await startServer('ours', await postgres.database())
