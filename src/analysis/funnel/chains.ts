@@ -1,7 +1,7 @@
 import { evaluatorOf } from './evaluator.ts'
 import type { FunnelPlan } from './funnelPlan.ts'
 import { Outcome } from './outcome.ts'
-import type { Tally } from './tally.ts'
+import { record, type Tally } from './tally.ts'
 
 /** Whether a plan is an ordered funnel as recorded and no more: what `scanChains` can run. */
 export const isChain = ({ order, ties, exclusions, options }: FunnelPlan): boolean =>
@@ -15,11 +15,12 @@ export const isChain = ({ order, ties, exclusions, options }: FunnelPlan): boole
 export function scanChains(
   plan: FunnelPlan,
   { run, first, last }: { run: number; first: number; last: number },
-  record: Tally['record'],
+  tally: Tally,
 ): void {
   const { steps, window, from, to, asOf, groupOf } = plan
   const { matches, runs } = plan.coding
   const { unit, start, stale, time, code } = runs[run]!
+  const { reach, took } = tally
   const anyEntry = plan.entry === 'any'
   const evaluate = evaluatorOf(plan)
   const out = new Outcome(steps)
@@ -27,13 +28,13 @@ export function scanChains(
   const width = steps + 1
   /** The event of each step reached, then the last event seen. */
   const place = new Uint32Array(width)
-  const at = new Float64Array(steps)
   let end = start[first]!
   for (let slot = first; slot < last; slot++) {
     const begin = end
     end = start[slot + 1]!
     if (stale !== null && stale[slot] === 1) continue
-    if (groupOf !== null && groupOf[unit[slot]!]! < 0) continue
+    const group = groupOf === null ? 0 : groupOf[unit[slot]!]!
+    if (group < 0) continue
     let taken = 0
     for (let i = begin; i < end; i++) {
       place[taken] = i
@@ -42,20 +43,21 @@ export function scanChains(
     if (taken === 0) continue
     if (anyEntry && enters(matches, code, place[0]! + 1, end)) {
       evaluate(code, time, begin, seenUntil(time, begin, end, asOf), out)
-      if (out.depth > 0) record(unit[slot]!, out.depth, out.at)
+      record(out, group, tally)
       continue
     }
     const entered = time[place[0]!]!
     if (entered < from || entered >= to || entered > asOf) continue
     const limit = Math.min(entered + window, asOf)
-    at[0] = entered
+    let before = entered
     let depth = 1
     for (; depth < taken; depth++) {
       const reached = time[place[depth]!]!
       if (reached > limit) break
-      at[depth] = reached
+      took(group, depth, reached - before)
+      before = reached
     }
-    record(unit[slot]!, depth, at)
+    reach(group, depth, entered)
   }
 }
 

@@ -3,7 +3,7 @@ import { isChain, scanChains } from './chains.ts'
 import { evaluatorOf } from './evaluator.ts'
 import type { FunnelPlan } from './funnelPlan.ts'
 import { Outcome } from './outcome.ts'
-import { type Tally, tallyOf } from './tally.ts'
+import { record, type Tally, tallyOf } from './tally.ts'
 
 /** What a funnel came to, or the part of it that one thread counted; parts add up. */
 export interface FunnelCounts {
@@ -35,9 +35,9 @@ export function executeFunnel(plan: FunnelPlan, part: Part = WHOLE): FunnelCount
   let unclear = 0
   for (const [run, { unit }] of plan.coding.runs.entries()) {
     const [first, last] = share(unit.length, part)
-    if (chain) scanChains(plan, { run, first, last }, tally.record)
+    if (chain) scanChains(plan, { run, first, last }, tally)
     else {
-      const out = scanRun(plan, { run, first, last }, tally.record)
+      const out = scanRun(plan, { run, first, last }, tally)
       excluded += out.excluded
       unclear += out.unclear
     }
@@ -49,7 +49,7 @@ export function executeFunnel(plan: FunnelPlan, part: Part = WHOLE): FunnelCount
 function scanRun(
   plan: FunnelPlan,
   { run, first, last }: { run: number; first: number; last: number },
-  record: Tally['record'],
+  tally: Tally,
 ): { excluded: number; unclear: number } {
   const { groupOf, cut, asOf } = plan
   const { unit, start, stale, time, code } = plan.coding.runs[run]!
@@ -59,13 +59,14 @@ function scanRun(
   let unclear = 0
   for (let slot = first; slot < last; slot++) {
     if (stale !== null && stale[slot] === 1) continue
-    if (groupOf !== null && groupOf[unit[slot]!]! < 0) continue
+    const group = groupOf === null ? 0 : groupOf[unit[slot]!]!
+    if (group < 0) continue
     const from = start[slot]!
     let to = start[slot + 1]!
     if (cut) while (to > from && time[to - 1]! > asOf) to -= 1
     evaluate(code, time, from, to, out)
     if (out.depth === 0) continue
-    if (!out.excluded) record(unit[slot]!, out.depth, out.at)
+    if (!out.excluded) record(out, group, tally)
     else {
       excluded += 1
       if (out.unclear) unclear += 1

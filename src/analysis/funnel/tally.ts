@@ -1,18 +1,28 @@
 import type { FunnelCounts } from './execute.ts'
 import type { FunnelPlan } from './funnelPlan.ts'
+import type { Outcome } from './outcome.ts'
 
 /** Counts what units did, as they are met. */
 export interface Tally {
-  /** A unit that got as far as `depth`, at these times. */
-  readonly record: (unit: number, depth: number, at: Float64Array) => void
+  /** A unit of a group got as far as `depth`; it had entered at that time. */
+  readonly reach: (group: number, depth: number, entered: number) => void
+  /** It took so long from the step before to this one, ms; steps count from 0. */
+  readonly took: (group: number, step: number, ms: number) => void
   readonly counts: () => Pick<FunnelCounts, 'reached' | 'open' | 'durations'>
+}
+
+/** What one unit of a group did. */
+export function record({ depth, at }: Outcome, group: number, { reach, took }: Tally): void {
+  if (depth === 0) return
+  for (let step = 1; step < depth; step++) took(group, step, at[step]! - at[step - 1]!)
+  reach(group, depth, at[0]!)
 }
 
 /** Values are written in chunks of growing size: few of them, and no more memory than there are durations. */
 const FIRST_CHUNK = 1 << 10
 const LAST_CHUNK = 1 << 16
 
-export function tallyOf({ steps, groups, groupOf, window, asOf }: FunnelPlan): Tally {
+export function tallyOf({ steps, groups, window, asOf }: FunnelPlan): Tally {
   const reached = new Float64Array(groups * (steps + 1))
   const open = new Float64Array(groups * (steps + 1))
   const openFrom = Number.isFinite(window) ? asOf - window : Number.POSITIVE_INFINITY
@@ -27,24 +37,22 @@ export function tallyOf({ steps, groups, groupOf, window, asOf }: FunnelPlan): T
   /** Values in the current chunk of each step. */
   const filled = new Uint32Array(steps)
   return {
-    record: (unit, depth, at) => {
-      const own = groupOf === null ? 0 : groupOf[unit]!
-      if (own < 0) return
-      const cell = own * (steps + 1) + depth
+    reach: (group, depth, entered) => {
+      const cell = group * (steps + 1) + depth
       reached[cell]! += 1
-      if (at[0]! >= openFrom) open[cell]! += 1
-      for (let step = 1; step < depth; step++) {
-        let chunk = current[step]!
-        let place = filled[step]!
-        if (place === chunk.values.length) {
-          full[step]!.push(chunk)
-          chunk = current[step] = begin(Math.min(place * 4, LAST_CHUNK))
-          place = 0
-        }
-        filled[step] = place + 1
-        chunk.values[place] = at[step]! - at[step - 1]!
-        if (chunk.group !== null) chunk.group[place] = own
+      if (entered >= openFrom) open[cell]! += 1
+    },
+    took: (group, step, ms) => {
+      let chunk = current[step]!
+      let place = filled[step]!
+      if (place === chunk.values.length) {
+        full[step]!.push(chunk)
+        chunk = current[step] = begin(Math.min(place * 4, LAST_CHUNK))
+        place = 0
       }
+      filled[step] = place + 1
+      chunk.values[place] = ms
+      if (chunk.group !== null) chunk.group[place] = group
     },
     counts: () => ({
       reached,
