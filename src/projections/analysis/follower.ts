@@ -21,7 +21,7 @@ const NAME = 'analysis'
 /** Between looks at the log while nobody waits for what it says: the more a look brings, the less of it each event costs. */
 const PACE_MS = 100
 /** A look that brings so many leaves more to be looked at. */
-const MANY = 1000n
+const MANY = 1000
 
 /** Follows the log from where the state is. What was interrupted goes on. */
 export function follow(store: EventStore, state: AnalysisState, warn: (error: unknown) => void): Follower {
@@ -38,7 +38,13 @@ export function follow(store: EventStore, state: AnalysisState, warn: (error: un
   const run = async () => {
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
-        const log = store.follow({ from: state.through, signal, categories: [...indexedCategories] })
+        const log = store.follow({
+          from: state.through,
+          signal,
+          categories: [...indexedCategories],
+          // A whole page must count as many, or a backlog would be paced too.
+          pageSize: MANY,
+        })
         for await (const batch of log) {
           if (batch.kind === 'events') for (const event of batch.events) state.apply(decode(event))
           const seen = BigInt(batch.through) - BigInt(state.through)
@@ -51,7 +57,7 @@ export function follow(store: EventStore, state: AnalysisState, warn: (error: un
           if (current) waiters.reached(NAME, state.through)
           // Questions are looked at between batches.
           if (batch.kind === 'events') await new Promise((next) => setImmediate(next))
-          if (current && waiters.count === 0 && seen < MANY) await pace()
+          if (current && waiters.count === 0 && seen < BigInt(MANY)) await pace()
         }
       } catch (error) {
         if (!signal.aborted) warn(error)
