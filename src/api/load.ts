@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 /** Whether more is under way than can be answered in time. */
 export interface Load {
   readonly full: boolean
+  readonly underWay: number
 }
 
 /** What waits may take together: as many requests are let in as were lately answered in this time. */
@@ -22,12 +23,14 @@ const LOOK_MS = 50
  */
 export function watchLoad(app: FastifyInstance, now: () => number = () => performance.now()): Load {
   const load = createLoad(now)
-  app.addHook('onRequest', (request, _reply, done) => {
-    if (request.headers.upgrade === undefined) load.begun()
-    done()
-  })
-  app.addHook('onResponse', (request, reply, done) => {
-    if (request.headers.upgrade === undefined) load.ended(reply.elapsedTime, reply.statusCode !== 503)
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.headers.upgrade === undefined) {
+      load.begun()
+      // Also where the client left in the middle of its request, for which there is no answer and no `onResponse`.
+      reply.raw.once('close', () =>
+        load.ended(reply.elapsedTime, reply.raw.writableFinished && reply.statusCode !== 503),
+      )
+    }
     done()
   })
   return load
@@ -76,6 +79,9 @@ export function createLoad(now: () => number): CountedLoad {
         waited += ms
       }
       look()
+    },
+    get underWay() {
+      return underWay
     },
     get full() {
       const most = Math.min(MOST, Math.max(LEAST, (learned * WAIT_MS) / 1000))

@@ -1,5 +1,7 @@
+import { type AddressInfo, connect } from 'node:net'
+import { fastify } from 'fastify'
 import { describe, expect, test } from 'vitest'
-import { createLoad } from '../../src/api/load.ts'
+import { createLoad, watchLoad } from '../../src/api/load.ts'
 
 /** A node that answers so many a second, one after the other, and is asked so often, for some seconds. */
 function simulate({ capacity, asked, seconds }: { capacity: number; asked: number; seconds: number }) {
@@ -73,4 +75,24 @@ test('when nothing is answered at all, so many wait and no more', () => {
     else letIn += 1
   }
   expect(letIn).toBeLessThanOrEqual(2000)
+})
+
+test('who leaves in the middle of a request is no longer counted', async () => {
+  const app = fastify()
+  const load = watchLoad(app)
+  app.post('/', async () => 'done')
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const sockets = Array.from({ length: 10 }, () => {
+    const socket = connect(port, '127.0.0.1')
+    socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{')
+    return socket
+  })
+  await expect.poll(() => load.underWay).toBe(10)
+  for (const socket of sockets) socket.destroy()
+  await expect.poll(() => load.underWay).toBe(0)
+  const answered = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: '' })
+  expect(answered.status).toBe(200)
+  await expect.poll(() => load.underWay).toBe(0)
+  await app.close()
 })
