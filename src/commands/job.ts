@@ -1,10 +1,11 @@
 import { isRefusal, type Refusal } from '../domain/decider.ts'
 import type { DomainEvent, NewEvent } from '../domain/envelope.ts'
 import { eventId } from '../domain/ids.ts'
+import { roughSize } from '../domain/json.ts'
 import type { Position } from '../domain/position.ts'
 import { encode } from '../eventStore/codec.ts'
 import type { Aggregate, CommandContext, MakeCommand, Outcome } from './handle.ts'
-import { placeOf, roughSize, type Snapshot } from './snapshot.ts'
+import { placeOf, type Snapshot } from './snapshot.ts'
 
 /** A command on its way through its stream's queue. */
 export interface Task<S, C> {

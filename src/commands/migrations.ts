@@ -1,6 +1,7 @@
 import type { CompiledFlow } from '../domain/flow.ts'
 import { flowOfSession } from '../domain/flowOverrides.ts'
 import { derivedId } from '../domain/ids.ts'
+import { roughSize } from '../domain/json.ts'
 import { type MigrationCommand, type MigrationState, migrationDecider } from '../domain/migration.ts'
 import type { MigratedSession, MigrationEvent } from '../domain/migrationEvents.ts'
 import type { MigrateSession } from '../domain/sessionCommands.ts'
@@ -8,7 +9,6 @@ import { previewMigration } from '../domain/sessionMigration.ts'
 import { type Queryable, sessionsInFlight } from '../projections/sessionsInFlight.ts'
 import { sessionAggregate } from './aggregates.ts'
 import type { Aggregate, CommandContext, Handle, Loaded } from './handle.ts'
-import { roughSize } from './snapshot.ts'
 
 export interface Migration {
   readonly from: CompiledFlow

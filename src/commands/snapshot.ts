@@ -1,5 +1,6 @@
 import type { Decider } from '../domain/decider.ts'
 import type { DomainEvent, StoredEvent } from '../domain/envelope.ts'
+import { roughSize } from '../domain/json.ts'
 import { type Position, START } from '../domain/position.ts'
 import { catalogue } from '../eventStore/catalogue.ts'
 import type { StreamPlace } from '../eventStore/codec.ts'
@@ -48,14 +49,4 @@ export async function foldStored<State, Event extends DomainEvent<string, unknow
 /** Where the next event of the stream goes. */
 export function placeOf(snapshot: Pick<Snapshot<unknown>, 'revision' | 'chain'>): StreamPlace {
   return snapshot.revision === -1 ? 'no_stream' : { revision: snapshot.revision, chain: snapshot.chain }
-}
-
-/** Characters of text in a JSON value, a few for anything else: a measure to keep caches and appends in bounds. */
-export function roughSize(value: unknown): number {
-  if (typeof value === 'string') return value.length + 2
-  if (typeof value !== 'object' || value === null) return 8
-  let size = 8
-  if (Array.isArray(value)) for (const item of value) size += roughSize(item)
-  else for (const name in value) size += name.length + 4 + roughSize((value as Record<string, unknown>)[name])
-  return size
 }

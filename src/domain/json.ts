@@ -15,3 +15,13 @@ export function jsonEquals(a: unknown, b: unknown): boolean {
     ([name, value]) => Object.hasOwn(b, name) && jsonEquals(value, (b as Record<string, unknown>)[name]),
   )
 }
+
+/** Characters of text in a JSON value, a few for anything else: a measure to keep caches and appends in bounds. */
+export function roughSize(value: unknown): number {
+  if (typeof value === 'string') return value.length + 2
+  if (typeof value !== 'object' || value === null) return 8
+  let size = 8
+  if (Array.isArray(value)) for (const item of value) size += roughSize(item)
+  else for (const name in value) size += name.length + 4 + roughSize((value as Record<string, unknown>)[name])
+  return size
+}

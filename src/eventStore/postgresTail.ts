@@ -1,5 +1,6 @@
 import pg from 'pg'
 import type { StoredEvent } from '../domain/envelope.ts'
+import { roughSize } from '../domain/json.ts'
 import { comparePositions, type Position } from '../domain/position.ts'
 import { backoff } from './postgresErrors.ts'
 import { CHANNEL } from './postgresSchema.ts'
@@ -48,6 +49,8 @@ const LISTENER_PATIENCE_MS = 3000
 /** What the tail remembers; who falls further behind reads pages by himself. */
 const KEPT_EVENTS = 4000
 const KEPT_CHARACTERS = 16_000_000
+/** So many more before what is too old is dropped: the rest is copied then. */
+const SLACK = 1000
 /** How long a notice of events waits for the append of ours that it may be about. */
 const OWN_APPEND_MS = 2
 
@@ -87,12 +90,13 @@ export function createTail(options: TailOptions): Tail {
 
   const keep = (events: readonly StoredEvent[], to: Position) => {
     for (const event of events) {
-      const size = JSON.stringify(event.data).length + 500
+      const size = roughSize(event.data) + 500
       kept.push(event)
       sizes.push(size)
       characters += size
     }
     through = to
+    if (kept.length <= KEPT_EVENTS + SLACK && characters <= KEPT_CHARACTERS) return
     let drop = 0
     while (kept.length - drop > KEPT_EVENTS || (characters > KEPT_CHARACTERS && drop < kept.length))
       characters -= sizes[drop++]!

@@ -310,8 +310,8 @@ class Projecting {
  * From one live transaction's start to the next it takes at least so many times as long as the last one took: where the database has
  * much to do, more is gathered for each, and rows that change often are written less often. Not past what a reader should have to wait.
  */
-const REST = 3
-const MOST_REST_MS = 200
+const REST = 2
+const MOST_REST_MS = 100
 
 /** While there is much to catch up on, what was folded is stored at least this often. */
 const CATCH_UP_MS = 1000
