@@ -7,7 +7,7 @@ import { torture } from './torture.ts'
 import { type Engine, engines, type Topology, topologies } from './world.ts'
 
 const help = `Usage: npm run torture -- [--minutes M] [--seed S] [--fault f,…] [--topology T] [--engine E] [--people N]
-                           [--quick] [--no-strain] [--break NAME]
+                           [--quick] [--no-strain] [--no-overload] [--break NAME]
 
 Runs the service as several processes on one PostgreSQL, lets many use it, breaks everything around them in an order that the seed
 decides, and checks what must hold (docs/reliability.md). Ends with 1 when something did not.
@@ -19,7 +19,7 @@ Faults: ${faultNames.join(', ')}
   .join('; ')}
 --engine     ${engines.join(' or ')}: what holds the log
 --quick      a few seconds of faults, without reconnects and overload
---no-strain  without reconnects and overload at the end
+--no-strain  without reconnects and overload at the end; --no-overload: with reconnects only
 --break puts a deliberate fault into the nodes' code, which must be caught: ${Object.keys(breakages).join(', ')}`
 
 const { values } = parseArgs({
@@ -33,6 +33,7 @@ const { values } = parseArgs({
     break: { type: 'string' },
     quick: { type: 'boolean', default: false },
     'no-strain': { type: 'boolean', default: false },
+    'no-overload': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -53,6 +54,12 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
+/** What is asked at the end besides: leaks (9) and overload (10). */
+function strain(): number[] {
+  if (values.quick || values['no-strain']) return []
+  return values['no-overload'] ? [9] : [9, 10]
+}
+
 const report = await torture({
   seed: Number(values.seed),
   seconds: values.quick ? 6 : Number(values.minutes) * 60,
@@ -61,7 +68,7 @@ const report = await torture({
   topology: values.topology as Topology,
   engine: values.engine as Engine,
   breakage: values.break,
-  strain: breakage ? [breakage.invariant] : values.quick || values['no-strain'] ? [] : [9, 10],
+  strain: breakage ? [breakage.invariant] : strain(),
   log: (line) => console.log(line),
 })
 const { history, folder } = report
