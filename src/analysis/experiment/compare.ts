@@ -97,6 +97,9 @@ function cupedComparison(
   { type }: MetricSpec,
   alpha: number,
 ): CupedComparison {
+  // Nothing to compare with an arm that nobody is in: its mean of 0 is none.
+  if (control.n === 0 || treatment.n === 0)
+    return { theta: null, varianceReduction: null, absolute: null, p: null, ci: null }
   const outcome = isRatio(type) ? ratioWithCovariate : meanWithCovariate
   const adjusted = cuped(outcome(control), outcome(treatment))
   const found = effect(adjusted.control, adjusted.treatment)

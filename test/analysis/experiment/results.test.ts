@@ -120,6 +120,23 @@ describe('results', () => {
     expect(with3.metrics[0]!.variants[1]!.cuped!.theta).toBeGreaterThan(0)
   })
 
+  test('an arm that nobody is in is compared with nothing, adjusted or not', () => {
+    const variants = ['c', 't', 'empty'].map((key) => ({ key, weight: 1 }))
+    const found = experimentResults(
+      spec([metric('m', { type: 'sum' })], { variants }),
+      dataOf([0, 0, 0, 1, 1, 1], [{ numerator: [1, 2, 3, 4, 5, 9] }], {
+        variants: 3,
+        covariate: [1, 2, 3, 1, 2, 3],
+      }),
+    )
+    expect(found.metrics[0]!.variants[2]).toMatchObject({
+      n: 0,
+      mean: null,
+      absolute: null,
+      cuped: { theta: null, varianceReduction: null, absolute: null, p: null, ci: null },
+    })
+  })
+
   test('correction runs over every treatment and metric but the guardrails', () => {
     const metrics = [metric('a'), metric('b', { role: 'secondary' }), metric('g', { role: 'guardrail' })]
     const arms = [0, 1, 2].flatMap((arm) => new Array<number>(200).fill(arm))
