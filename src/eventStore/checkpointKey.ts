@@ -7,8 +7,9 @@ import {
   sign,
   verify,
 } from 'node:crypto'
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { keepSecret, readSecret } from '../keptSecret.ts'
 
 /** The Ed25519 key (RFC 8032) that signs what was seen of the log. */
 export interface CheckpointKey {
@@ -25,8 +26,7 @@ export interface CheckpointKey {
  */
 export async function openCheckpointKey(folder: string): Promise<CheckpointKey> {
   const file = join(folder, 'key.pem')
-  const kept = await readFile(file, 'utf8').catch(absent)
-  return checkpointKey(createPrivateKey(kept ?? (await makeKey(folder, file))))
+  return checkpointKey(createPrivateKey((await readSecret(file)) ?? (await makeKey(folder, file))))
 }
 
 export function checkpointKey(privateKey: KeyObject): CheckpointKey {
@@ -44,20 +44,8 @@ export function checkpointKey(privateKey: KeyObject): CheckpointKey {
 }
 
 async function makeKey(folder: string, file: string): Promise<string> {
-  await mkdir(folder, { recursive: true })
   const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-  const mine = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}`
-  await writeFile(mine, pem, { mode: 0o600, flush: true })
-  // A link fails where the file exists, so the first to arrive decides and nobody reads half a key.
-  await link(mine, file).catch((error) => {
-    if (error.code !== 'EEXIST') throw error
-  })
-  await rm(mine)
-  const agreed = await readFile(file, 'utf8')
+  const agreed = await keepSecret(file, pem.trim())
   await writeFile(join(folder, 'key.pub.pem'), checkpointKey(createPrivateKey(agreed)).publicKey)
   return agreed
-}
-
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error
 }
