@@ -5,6 +5,7 @@ import { type ModelState, modelDecider, type RecordModel } from '../domain/model
 import type { ModelEvent, TrainedModel } from '../domain/modelEvents.ts'
 import type { Position } from '../domain/position.ts'
 import type { Aggregate, Handle } from './handle.ts'
+import { systemContext } from './systemContext.ts'
 
 /** The models of a flow, one stream. */
 export const modelAggregate: Aggregate<ModelState, RecordModel, ModelEvent> = {
@@ -67,15 +68,7 @@ export function createModels<Refused>(deps: {
     const recorded = await handle(
       modelAggregate,
       flowId,
-      {
-        tenant,
-        actor: { id: 'gangway', role: 'system' },
-        commandId,
-        commandHash: '0'.repeat(64),
-        correlationId: commandId,
-        keyed: false,
-        occurredAt: now().toISOString(),
-      },
+      systemContext(tenant, commandId, now().toISOString()),
       () => ({ type: 'RecordModel' as const, after: before, model }),
     )
     if (recorded.kind !== 'accepted') throw new Error(`a model was not recorded: ${recorded.kind}`)

@@ -3,6 +3,7 @@ import type { PublishFlow } from '../domain/flow.ts'
 import type { FlowDefinition } from '../domain/flowDefinition.ts'
 import { flowAggregate } from './aggregates.ts'
 import type { Handle } from './handle.ts'
+import { systemContext } from './systemContext.ts'
 
 export interface FlowPack {
   readonly tenant: string
@@ -20,15 +21,8 @@ export async function publishPacks(deps: {
     const outcome = await deps.handle(
       flowAggregate,
       definition.id,
-      {
-        tenant,
-        actor: { id: 'gangway', role: 'system' },
-        commandId,
-        commandHash: '',
-        correlationId: commandId,
-        keyed: false,
-        occurredAt: deps.now().toISOString(),
-      },
+      // The hash that these commands have always been recorded with.
+      { ...systemContext(tenant, commandId, deps.now().toISOString()), commandHash: '' },
       (flow): PublishFlow | Refusal =>
         flow.version > 0
           ? refuse(409, 'already_published', 'The tenant has the flow.')

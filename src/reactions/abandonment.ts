@@ -1,13 +1,10 @@
 import type pg from 'pg'
-import { sessionAggregate } from '../commands/aggregates.ts'
 import type { Flows } from '../commands/flows.ts'
-import type { CommandContext, Handle } from '../commands/handle.ts'
-import { flowUnknown } from '../commands/sessions.ts'
-import type { Refusal } from '../domain/decider.ts'
-import { flowOfSession } from '../domain/flowOverrides.ts'
+import type { Handle } from '../commands/handle.ts'
+import { systemContext } from '../commands/systemContext.ts'
 import { derivedId } from '../domain/ids.ts'
-import type { AbandonSession } from '../domain/sessionCommands.ts'
 import { type AbandonmentCandidate, abandonmentCandidates } from '../projections/sessionQueries.ts'
+import { commandSession } from './commandSession.ts'
 import { type LeasedSchedule, startLeasedSchedule } from './leasedSchedule.ts'
 
 export interface AbandonmentOptions {
@@ -63,33 +60,15 @@ async function giveUp(options: AbandonmentOptions, mine: () => Promise<boolean>)
   return abandoned
 }
 
-async function abandon(
-  { handle, flows }: AbandonmentOptions,
+function abandon(
+  options: AbandonmentOptions,
   { tenant, sessionId, lastActivityAt }: AbandonmentCandidate,
   at: string,
 ): Promise<boolean> {
-  const outcome = await handle(
-    sessionAggregate,
-    sessionId,
-    context(tenant, derivedId('abandonment', tenant, sessionId, lastActivityAt), at),
-    async (session): Promise<AbandonSession | Refusal> => {
-      const published = await flows.find(tenant, session.flowId, session.flowVersion)
-      return published
-        ? { type: 'AbandonSession', reason: 'inactivity', flow: flowOfSession(published.flow, session), at }
-        : flowUnknown(session.flowId)
-    },
-  )
-  return outcome.kind === 'accepted' && outcome.events.length > 0
-}
-
-function context(tenant: string, commandId: string, occurredAt: string): CommandContext {
-  return {
-    tenant,
-    actor: { id: 'gangway', role: 'system' },
-    commandId,
-    commandHash: '0'.repeat(64),
-    correlationId: commandId,
-    keyed: false,
-    occurredAt,
-  }
+  const commandId = derivedId('abandonment', tenant, sessionId, lastActivityAt)
+  return commandSession(options, systemContext(tenant, commandId, at), sessionId, (facts) => ({
+    ...facts,
+    type: 'AbandonSession',
+    reason: 'inactivity',
+  }))
 }

@@ -1,10 +1,11 @@
 import type pg from 'pg'
 import { type Experiments, experimentAggregate, type RunningExperiment } from '../commands/experiments.ts'
 import type { Handle } from '../commands/handle.ts'
+import { systemContext } from '../commands/systemContext.ts'
 import { derivedId } from '../domain/ids.ts'
 import type { Analysis } from '../projections/analysis/analysisIndex.ts'
 import { computeResults } from '../projections/experimentResults.ts'
-import { type LeasedSchedule, scheduledContext, startLeasedSchedule } from './leasedSchedule.ts'
+import { type LeasedSchedule, startLeasedSchedule } from './leasedSchedule.ts'
 
 export interface BanditsOptions {
   readonly pool: pg.Pool
@@ -53,7 +54,7 @@ async function refresh(options: BanditsOptions, experiment: RunningExperiment): 
   const outcome = await handle(
     experimentAggregate,
     definition.key,
-    scheduledContext(tenant, derivedId('bandit', tenant, definition.key, asOfPosition), at.toISOString()),
+    systemContext(tenant, derivedId('bandit', tenant, definition.key, asOfPosition), at.toISOString()),
     () => ({ type: 'ReweightExperiment' as const, weights: rounded(nextWeights) }),
   )
   return outcome.kind === 'accepted' && outcome.events.length > 0

@@ -1,15 +1,13 @@
 import type pg from 'pg'
 import type { Difficulty } from '../analysis/insight/behavior.ts'
-import { sessionAggregate } from '../commands/aggregates.ts'
 import type { Flows } from '../commands/flows.ts'
 import type { Handle } from '../commands/handle.ts'
-import { flowUnknown } from '../commands/sessions.ts'
-import type { Refusal } from '../domain/decider.ts'
+import { systemContext } from '../commands/systemContext.ts'
 import { derivedId } from '../domain/ids.ts'
-import type { RecordDifficulty } from '../domain/sessionCommands.ts'
 import type { Analysis } from '../projections/analysis/analysisIndex.ts'
 import { query } from '../projections/query.ts'
-import { type LeasedSchedule, scheduledContext, startLeasedSchedule } from './leasedSchedule.ts'
+import { commandSession } from './commandSession.ts'
+import { type LeasedSchedule, startLeasedSchedule } from './leasedSchedule.ts'
 
 export interface DifficultyWatchOptions {
   readonly pool: pg.Pool
@@ -75,22 +73,17 @@ async function difficulties(
   return (JSON.parse(reply.json) as { difficulties: readonly Difficulty[] }).difficulties
 }
 
-async function record(
-  { handle, flows, now }: DifficultyWatchOptions,
+function record(
+  options: DifficultyWatchOptions,
   tenant: string,
   { sessionId, stepId, evidence }: Difficulty,
 ): Promise<boolean> {
-  const at = now().toISOString()
   const commandId = derivedId('difficulty', tenant, sessionId, stepId)
-  const outcome = await handle(
-    sessionAggregate,
-    sessionId,
-    scheduledContext(tenant, commandId, at),
-    async (session): Promise<RecordDifficulty | Refusal> => {
-      const published = await flows.find(tenant, session.flowId, session.flowVersion)
-      if (!published) return flowUnknown(session.flowId)
-      return { type: 'RecordDifficulty', stepId, evidence: [...evidence], flow: published.flow, at }
-    },
-  )
-  return outcome.kind === 'accepted' && outcome.events.length > 0
+  const context = systemContext(tenant, commandId, options.now().toISOString())
+  return commandSession(options, context, sessionId, (facts) => ({
+    ...facts,
+    type: 'RecordDifficulty',
+    stepId,
+    evidence: [...evidence],
+  }))
 }

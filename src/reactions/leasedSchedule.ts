@@ -71,14 +71,3 @@ export function startLeasedSchedule(options: LeasedScheduleOptions): LeasedSched
     },
   }
 }
-
-/** Of a command that a schedule gives. */
-export const scheduledContext = (tenant: string, commandId: string, occurredAt: string) => ({
-  tenant,
-  actor: { id: 'gangway', role: 'system' },
-  commandId,
-  commandHash: '0'.repeat(64),
-  correlationId: commandId,
-  keyed: false,
-  occurredAt,
-})
