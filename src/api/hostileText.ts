@@ -1,6 +1,6 @@
 import type { InputFault } from '../domain/decider.ts'
+import { MAX_DEPTH } from '../domain/json.ts'
 
-export const MAX_DEPTH = 64
 const MAX_FAULTS = 100
 
 /**

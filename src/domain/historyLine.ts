@@ -103,7 +103,7 @@ function eventOf(kind: Kind, line: LineOf<Kind>): SessionEvent {
 }
 
 const isoTime =
-  /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/
+  /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?(Z|[+-]\d{2}(?::?\d{2})?)?)?$/
 const utcMilliseconds = /^\d{4}-\d\d-\d\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{3}Z$/
 
 /** A date is its midnight, and a time without an offset is taken as UTC. Undefined for what is not a real time. */
@@ -121,10 +121,13 @@ export function toUtc(text: string): string | undefined {
   const [, year, month, day, hour = '00', minute = '00', second = '00', zone = 'Z'] = found
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined
   if (!isDay(Number(year), Number(month), Number(day))) return undefined
-  const fraction = /[.,](\d{1,9})/.exec(text)?.[1]?.slice(0, 3).padEnd(3, '0') ?? '000'
-  const offset = zone === 'Z' || zone.includes(':') ? zone : `${zone.slice(0, 3)}:${zone.slice(3)}`
+  const fraction = /[.,](\d+)/.exec(text)?.[1]?.slice(0, 3).padEnd(3, '0') ?? '000'
+  const offset = zone === 'Z' ? zone : `${zone.slice(0, 3)}:${zone.slice(3).replace(':', '') || '00'}`
   const time = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}${offset}`)
-  return Number.isNaN(time.getTime()) ? undefined : time.toISOString()
+  if (Number.isNaN(time.getTime())) return undefined
+  const utc = time.toISOString()
+  // An offset may lead out of the years that have four digits.
+  return utc.length === 24 ? utc : undefined
 }
 
 function twoDigits(text: string, at: number): number {

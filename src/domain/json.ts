@@ -16,6 +16,18 @@ export function jsonEquals(a: unknown, b: unknown): boolean {
   )
 }
 
+/** How deep JSON from outside may be nested: what recurses over it later has stack enough. */
+export const MAX_DEPTH = 64
+
+/** Whether a JSON value has more than `levels` levels of arrays and objects. */
+export function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (levels === 0) return true
+  for (const name in value)
+    if (isDeeperThan((value as Record<string, unknown>)[name], levels - 1)) return true
+  return false
+}
+
 /** Characters of text in a JSON value, a few for anything else: a measure to keep caches and appends in bounds. */
 export function roughSize(value: unknown): number {
   if (typeof value === 'string') return value.length + 2

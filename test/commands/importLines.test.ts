@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LineLedger } from '../../src/commands/import/lineLedger.ts'
 import { type InputLine, LineSplitter } from '../../src/commands/import/lineSplitter.ts'
+import { prepareLine } from '../../src/commands/import/prepareLine.ts'
 
 function split(portions: readonly Buffer[], maxBytes = 1000): InputLine[] {
   const splitter = new LineSplitter(maxBytes)
@@ -86,5 +87,26 @@ describe('the ledger numbers equal lines of a session', () => {
     expect(lines.map(({ before }) => before)).toEqual([0, 0, 1])
     expect(new Set(lines.map(({ digest }) => digest)).size).toBe(2)
     ledger.close()
+  })
+})
+
+describe('a line that could not be kept faithfully is reported with why', () => {
+  test.each([
+    ['nested more than 64 levels', `{"a":${'['.repeat(63)}${']'.repeat(63)}}`],
+    ['nested more than 64 levels', `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`],
+    ['past what a double holds', '{"a":1e999}'],
+    ['well-formed Unicode', '{"a":"\\ud800"}'],
+  ])('%s', (detail, data) => {
+    const text = `{"session":"s","step":"A","at":"2020-01-01","data":${data}}`
+    expect(prepareLine({ number: 3, text }, new LineLedger(16))).toEqual({
+      line: 3,
+      code: 'invalid_line',
+      detail: expect.stringContaining(detail),
+    })
+  })
+
+  test('as deep as a request may be is not too deep', () => {
+    const text = `{"session":"s","step":"A","at":"2020-01-01","data":{"a":${'['.repeat(62)}${']'.repeat(62)}}}`
+    expect(prepareLine({ number: 3, text }, new LineLedger(16))).toHaveProperty('id')
   })
 })

@@ -64,6 +64,8 @@ describe('a bad line is refused with what is wrong', () => {
     [{ session: 's', at: '2011-02-30T00:00:00Z', step: 'A' }, 'invalid_time', 'ISO 8601'],
     [{ session: 's', at: '2011-02-03T25:00:00Z', step: 'A' }, 'invalid_time', 'ISO 8601'],
     [{ session: 's', at: '2011-02-03T10:00:00+99:99', step: 'A' }, 'invalid_time', 'ISO 8601'],
+    [{ session: 's', at: '9999-12-31T23:00:00-14:00', step: 'A' }, 'invalid_time', 'ISO 8601'],
+    [{ session: 's', at: '0000-01-01T00:00:00+14:00', step: 'A' }, 'invalid_time', 'ISO 8601'],
   ])('%j → %s', (line, code, detail) => {
     expect(readHistoryLine(line)).toMatchObject({ code, detail: expect.stringContaining(detail) })
   })
@@ -73,5 +75,7 @@ test('times become UTC with milliseconds', () => {
   expect(toUtc('1997-01-01')).toBe('1997-01-01T00:00:00.000Z')
   expect(toUtc('2011-10-01 00:38:44.5461+02:00')).toBe('2011-09-30T22:38:44.546Z')
   expect(toUtc('2011-10-01T00:38+0200')).toBe('2011-09-30T22:38:00.000Z')
+  expect(toUtc('2011-10-01T00:38:01+02')).toBe('2011-09-30T22:38:01.000Z')
+  expect(toUtc('2011-10-01T00:38:01.123456789012Z')).toBe('2011-10-01T00:38:01.123Z')
   expect(toUtc('2011-10-01T00:38:01')).toBe('2011-10-01T00:38:01.000Z')
 })

@@ -67,7 +67,7 @@ export class Calendar {
         this.#locate(time)
         time -= modulo(this.#offset, HOUR)
         this.#locate(time)
-        return `${new Date(time + this.#offset).toISOString().slice(0, 13)}:00`
+        return `${new Date(time + this.#offset).toISOString().slice(0, -11)}:00`
       }
       case 'day':
         return date(number)
@@ -93,7 +93,7 @@ const divide = (a: number, b: number) => Math.floor((a + 0.5) * (1 / b))
 
 const modulo = (a: number, b: number) => ((a % b) + b) % b
 
-const date = (day: number) => new Date(day * DAY).toISOString().slice(0, 10)
+const date = (day: number) => new Date(day * DAY).toISOString().slice(0, -14)
 
 /** Months since January 1970 of a day since 1970-01-01, by the proleptic Gregorian calendar (Hinnant, days_from_civil inverted). */
 function month(day: number): number {

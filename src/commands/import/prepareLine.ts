@@ -1,4 +1,5 @@
 import { type HistoryLine, readHistoryLine } from '../../domain/historyLine.ts'
+import { isDeeperThan, MAX_DEPTH } from '../../domain/json.ts'
 import { canonicalJson } from '../../eventStore/canonicalJson.ts'
 import type { LineLedger } from './lineLedger.ts'
 import type { InputLine } from './lineSplitter.ts'
@@ -32,12 +33,18 @@ export function prepareLine(input: InputLine, ledger: LineLedger): PreparedLine 
   const read = readHistoryLine(value)
   if ('code' in read) return { line: input.number, code: read.code, detail: read.detail }
   const { session, occurredAt, event } = read
+  if (isDeeperThan(value, MAX_DEPTH))
+    return {
+      line: input.number,
+      code: 'invalid_line',
+      detail: `the line is nested more than ${MAX_DEPTH} levels deep`,
+    }
   const dataText = canonical(event.data)
   if (dataText === undefined)
     return {
       line: input.number,
       code: 'invalid_line',
-      detail: 'a text in the line is not well-formed Unicode',
+      detail: 'a text in the line is not well-formed Unicode, or a number is past what a double holds',
     }
   const { digest, before } = ledger.next(session, `${event.type} ${occurredAt} ${dataText}`)
   return {
