@@ -15,6 +15,8 @@ export interface Posterior {
   /** Beyond these lies nothing that shows in a double. */
   readonly from: number
   readonly to: number
+  /** The widest piece of the axis on which the nodes of one panel follow it. */
+  readonly panel: number
   /** Density along the axis, up to a factor: divide by its own integral. */
   readonly density: (at: number) => number
   /** What lies below and above a point, each exact where it is small. */
@@ -27,6 +29,12 @@ export interface Posterior {
 
 /** Deviations on either side that hold all but 1e-32 of a normal: nothing beyond shows in a double. */
 const REACH = 12
+
+/**
+ * The logistic function has poles at ±πi: a panel of 6 keeps them a whole half-width away, so that 20 nodes find all digits of a
+ * double. Without it, what lies between two narrow posteriors far apart was one panel, and losses were off by up to 1e-7.
+ */
+const LOGISTIC_PANEL = 6
 
 interface Tails {
   readonly below: number
@@ -41,6 +49,8 @@ export function normalPosterior(mean: number, deviation: number): Posterior {
     scale: deviation,
     from: mean - REACH * deviation,
     to: mean + REACH * deviation,
+    // Beyond its own cuts it is 0 or 1.
+    panel: Number.POSITIVE_INFINITY,
     density: (at) => Math.exp(-0.5 * ((at - mean) / deviation) ** 2),
     tails: (at) => ({
       below: normalBelow((at - mean) / deviation),
@@ -70,6 +80,7 @@ export function betaPosterior(a: number, b: number): Posterior {
     scale,
     from: end(-REACH * scale),
     to: end(REACH * scale),
+    panel: LOGISTIC_PANEL,
     density: (at) => Math.exp(logDensity(at)),
     tails: (at) => {
       // From the side of the centre where the tail is the smaller of the two.
@@ -95,9 +106,16 @@ export function grid(posteriors: readonly Posterior[]): { points: Float64Array; 
       const cut = centre + step * scale
       if (cut > from && cut < to) cuts.add(cut)
     }
-  return panels(
-    [...cuts].sort((a, b) => a - b),
-    20,
+  const widest = Math.min(...posteriors.map((posterior) => posterior.panel))
+  const edges = [...cuts].sort((a, b) => a - b)
+  return panels([from, ...edges.slice(1).flatMap((edge, i) => split(edges[i]!, edge, widest))], 20)
+}
+
+/** The ends of equal pieces of (low, high], none wider than `widest`. */
+function split(low: number, high: number, widest: number): number[] {
+  const pieces = Math.max(1, Math.ceil((high - low) / widest))
+  return Array.from({ length: pieces }, (_, i) =>
+    i + 1 === pieces ? high : low + ((high - low) * (i + 1)) / pieces,
   )
 }
 
