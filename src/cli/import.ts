@@ -14,8 +14,9 @@ const { options, words } = readCommandLine({
   usage: 'npm run import -- --tenant T --flow F [--format ndjson|csv] [--map field=column,…] FILE',
   summary:
     'Takes in the history of an earlier system, also while the service runs. A file may be sent again at any time: each line is\n' +
-    'recorded once. FILE may be compressed with gzip. Fields that --map fills from columns of a CSV: session, at, step, signal,\n' +
-    'value, user, status, experiment, variant, data.NAME, attributes.NAME, properties.NAME.',
+    'recorded once. FILE may be compressed with gzip. A CSV is UTF-8 with a header, its cells separated by commas, semicolons or tabs.\n' +
+    'Fields that --map fills from its columns: session, at, step, signal, value, user, status, experiment, variant, data.NAME,\n' +
+    'attributes.NAME, properties.NAME. A name of a column with a comma stands in quotes: step="what, when".',
   options: {
     tenant: { value: 'T', help: 'whose history it is', required: true },
     flow: { value: 'F', help: 'the flow that its sessions are of', required: true },

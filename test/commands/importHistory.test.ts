@@ -197,6 +197,46 @@ describe('an import', () => {
     ])
   })
 
+  test('reads CSV with a byte-order mark, line breaks of two characters, and semicolons or tabs', async () => {
+    const rows = [
+      ['case', 'what, when', 'at'],
+      ['c1', 'A, "B"', '2020-01-01'],
+      ['c1', 'two\nlines', '2020-01-02'],
+    ]
+    for (const [tenant, separator] of [
+      ['t12', ';'],
+      ['t13', '\t'],
+      ['t14', ','],
+    ] as const) {
+      const quoted = rows.map((row) => row.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(separator))
+      const map = { session: 'case', signal: 'what, when', at: 'at' }
+      const source = csvSource(bytes(`\uFEFF${quoted.join('\r\n')}\r\n`), map)
+      const report = await importHistory({ store, now: () => new Date() }, request(tenant), source)
+      expect(report).toMatchObject({ rows: 2, events: 1, rejected: [{ line: 4, code: 'invalid_line' }] })
+      expect((await stream(tenant, 'c1'))[1]!.data).toEqual({ signal: 'A, "B"' })
+    }
+  })
+
+  test('reports rows of a CSV that are not UTF-8 and takes the others in', async () => {
+    const latin1 = Buffer.from('id,step,at\nc1,caf\xe9,2020-01-01\nc2,tea,2020-01-01\n', 'latin1')
+    async function* portions() {
+      yield latin1
+    }
+    const source = csvSource(portions(), { session: 'id', step: 'step', at: 'at' })
+    const report = await importHistory({ store, now: () => new Date() }, request('t15'), source)
+    expect(report).toMatchObject({ events: 1, rejected: [{ line: 2, code: 'invalid_utf8' }] })
+  })
+
+  test.each([
+    ['a,b,a\n1,2,3\n', 'more than one column a'],
+    ['"a"x,b\n1,2\n', 'the header cannot be read'],
+  ])('of a CSV whose header is no header, %j, says so', async (text, message) => {
+    const source = csvSource(bytes(text), { session: 'a', at: 'b' })
+    await expect(importHistory({ store, now: () => new Date() }, request('t16'), source)).rejects.toThrow(
+      message,
+    )
+  })
+
   test('of a CSV without a mapped column says which columns there are', async () => {
     const source = csvSource(bytes('a,b\n1,2\n'), { session: 'id', at: 'b' })
     await expect(importHistory({ store, now: () => new Date() }, request('t11'), source)).rejects.toThrow(

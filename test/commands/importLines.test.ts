@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { parseColumnMap } from '../../src/commands/import/csvRow.ts'
 import { LineLedger } from '../../src/commands/import/lineLedger.ts'
 import { type InputLine, LineSplitter } from '../../src/commands/import/lineSplitter.ts'
 import { prepareLine } from '../../src/commands/import/prepareLine.ts'
@@ -108,5 +109,25 @@ describe('a line that could not be kept faithfully is reported with why', () => 
   test('as deep as a request may be is not too deep', () => {
     const text = `{"session":"s","step":"A","at":"2020-01-01","data":{"a":${'['.repeat(62)}${']'.repeat(62)}}}`
     expect(prepareLine({ number: 3, text }, new LineLedger(16))).toHaveProperty('id')
+  })
+})
+
+describe('a map of columns', () => {
+  test('has names with commas in quotes', () => {
+    expect({ ...parseColumnMap('session=id, step="what, when" ,at=a=b') }).toEqual({
+      session: 'id',
+      step: 'what, when',
+      at: 'a=b',
+    })
+  })
+
+  test.each([
+    ['', 'must be field=column'],
+    ['session=id,,at=a', 'must be field=column'],
+    ['session=id,at=a,', 'must be field=column'],
+    ['session=id', '"at" must be mapped'],
+    ['session=id,at=a,at=b', 'mapped twice'],
+  ])('%j is refused', (text, fault) => {
+    expect(parseColumnMap(text)).toEqual({ fault: expect.stringContaining(fault) })
   })
 })

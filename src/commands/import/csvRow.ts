@@ -4,10 +4,11 @@ export type ColumnMap = Readonly<Record<string, string>>
 const plain = ['session', 'at', 'step', 'signal', 'value', 'user', 'status', 'experiment', 'variant'] as const
 const inside = /^(data|attributes|properties)\.(.+)$/
 
-/** `session=case_id,step=activity,at=time` → a map, or what is wrong with it. */
+/** `session=case_id,step="when, where",at=time` → a map, or what is wrong with it. Commas in quotes are of a column's name. */
 export function parseColumnMap(text: string): ColumnMap | { fault: string } {
   const map: Record<string, string> = Object.create(null)
-  for (const part of text.split(',')) {
+  for (const quoted of text.match(/(?:"[^"]*"|[^,])+|^$|(?<=,)(?=,|$)/g) ?? ['']) {
+    const part = quoted.replace(/=\s*"([^"]*)"\s*$/, '=$1')
     const at = part.indexOf('=')
     if (at < 1 || at === part.length - 1) return { fault: `"${part}" must be field=column` }
     const field = part.slice(0, at).trim()
