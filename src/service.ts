@@ -8,6 +8,7 @@ import { buildApp } from './api/app.ts'
 import { asyncApiRoutes } from './api/asyncapi.ts'
 import { auditRoutes } from './api/auditRoutes.ts'
 import { type Caller, createTokenVerifier } from './api/auth.ts'
+import { experimentQueryRoutes } from './api/experimentQueryRoutes.ts'
 import { experimentRoutes } from './api/experimentRoutes.ts'
 import { importRoutes } from './api/importRoutes.ts'
 import { insightRoutes } from './api/insightRoutes.ts'
@@ -147,23 +148,14 @@ export async function startService(
     watchAnalysis(metrics.registry, analysis)
 
     const audit = await openAudit({ store, dataDir: config.dataDir, now })
-    if (config.roles !== 'api')
-      part(startCheckpoints({ ...audit, onError: warn('checkpoints') }), (writer) => writer.stop())
-    if (config.roles !== 'api')
-      part(startAbandonment({ pool, handle, flows, now, onError: warn('abandonment') }), (schedule) =>
-        schedule.stop(),
-      )
-    if (config.roles !== 'api')
-      part(startBandits({ pool, handle, experiments, analysis, now, onError: warn('bandits') }), (schedule) =>
-        schedule.stop(),
-      )
     const models = createModels({ handle, train: trainOnFlowOf(analysis), now })
     if (config.roles !== 'api') {
-      part(
-        startDifficultyWatch({ pool, handle, flows, analysis, now, onError: warn('difficulty') }),
-        (schedule) => schedule.stop(),
-      )
-      part(startModelTraining({ pool, models, onError: warn('models') }), (schedule) => schedule.stop())
+      const stop = (reaction: { stop(): Promise<void> }) => reaction.stop()
+      part(startCheckpoints({ ...audit, onError: warn('checkpoints') }), stop)
+      part(startAbandonment({ pool, handle, flows, now, onError: warn('abandonment') }), stop)
+      part(startBandits({ pool, handle, experiments, analysis, now, onError: warn('bandits') }), stop)
+      part(startDifficultyWatch({ pool, handle, flows, analysis, now, onError: warn('difficulty') }), stop)
+      part(startModelTraining({ pool, models, onError: warn('models') }), stop)
     }
     const redis = config.redisUrl ? await withRedis(config.redisUrl) : undefined
     const deps = {
@@ -208,6 +200,7 @@ export async function startService(
         analyticsQueryRoutes(deps),
         analyticsDefinitionRoutes(deps),
         experimentRoutes(deps),
+        experimentQueryRoutes(deps),
         insightRoutes(deps),
         asyncApiRoutes({ version: VERSION }),
       ]),

@@ -12,8 +12,8 @@ import { type AnalysisDependencies, analysisProblem, askOfFlow, sendAnalysis } f
 import * as shapes from './analyticsSchemas.ts'
 import { answer } from './answer.ts'
 import { commandContext } from './commandContext.ts'
-import { commandSchema, querySchema } from './describe.ts'
-import { inputFaults } from './problem.ts'
+import { commandRoute, queryRoute } from './describe.ts'
+import { unknownCursor } from './problem.ts'
 import * as schemas from './schemas.ts'
 
 interface Saved {
@@ -117,15 +117,13 @@ export function analyticsDefinitionRoutes(deps: AnalysisDependencies): FastifyPl
     for (const { kind, path, what, definition, answer: of, bounded } of saved) {
       app.put<{ Params: Keyed; Body: JsonObject & { flowId: string } }>(
         path,
-        {
-          config: { permission },
-          schema: commandSchema('analytics', `Save a ${what}, or replace it`, {
-            params: keyed,
-            body: shapes.ofFlow,
-            'x-body': definition,
-            of: definitionView,
-          }),
-        },
+        commandRoute(permission, 'analytics', {
+          summary: `Save a ${what}, or replace it`,
+          params: keyed,
+          body: shapes.ofFlow,
+          'x-body': definition,
+          of: definitionView,
+        }),
         async (request, reply) => {
           const { key } = request.params
           const body = request.body
@@ -146,29 +144,25 @@ export function analyticsDefinitionRoutes(deps: AnalysisDependencies): FastifyPl
 
       app.get<{ Params: Keyed; Querystring: Static<typeof bounds> }>(
         path,
-        {
-          config: { permission: 'analytics.read' },
-          schema: querySchema('analytics', `The kept answer of a saved ${what}`, {
-            params: keyed,
-            querystring: bounded ? bounds : schemas.onlyAfter,
-            of,
-          }),
-        },
+        queryRoute('analytics.read', 'analytics', {
+          summary: `The kept answer of a saved ${what}`,
+          params: keyed,
+          querystring: bounded ? bounds : schemas.onlyAfter,
+          of,
+        }),
         async ({ caller, params, query: { after, ...within } }, reply) =>
           sendAnalysis(reply, await analysis.saved(caller.tenant, kind, params.key, within, after)),
       )
 
       app.delete<{ Params: Keyed }>(
         path,
-        {
-          config: { permission },
-          schema: commandSchema('analytics', `Delete a saved ${what}`, {
-            params: keyed,
-            body: schemas.noBody,
-            answers: 204,
-            of: Type.Null(),
-          }),
-        },
+        commandRoute(permission, 'analytics', {
+          summary: `Delete a saved ${what}`,
+          params: keyed,
+          body: schemas.noBody,
+          answers: 204,
+          of: Type.Null(),
+        }),
         async (request, reply) => {
           const { key } = request.params
           const outcome = await change(request, kind, key, () => ({ type: 'DeleteDefinition', kind, key }))
@@ -180,18 +174,15 @@ export function analyticsDefinitionRoutes(deps: AnalysisDependencies): FastifyPl
 
     app.get<{ Params: Keyed; Querystring: Static<typeof memberPaging> }>(
       '/analytics/segments/:key/members',
-      {
-        config: { permission: 'analytics.read' },
-        schema: querySchema('analytics', 'Who belongs to a segment', {
-          params: keyed,
-          querystring: memberPaging,
-          of: schemas.page(Type.Object({ id: Type.String() })),
-        }),
-      },
+      queryRoute('analytics.read', 'analytics', {
+        summary: 'Who belongs to a segment',
+        params: keyed,
+        querystring: memberPaging,
+        of: schemas.page(Type.Object({ id: Type.String() })),
+      }),
       async ({ caller, params, query: { after, limit = 50, cursor } }, reply) => {
         const from = cursor === undefined ? -1 : Number(/^m(\d{1,9})$/.exec(cursor)?.[1] ?? Number.NaN)
-        if (Number.isNaN(from))
-          throw inputFaults([{ pointer: '/cursor', detail: 'is no cursor of this list' }])
+        if (Number.isNaN(from)) throw unknownCursor()
         const result = await analysis.members(caller.tenant, params.key, { from, limit }, after)
         return sendAnalysis(reply, result)
       },
@@ -199,17 +190,15 @@ export function analyticsDefinitionRoutes(deps: AnalysisDependencies): FastifyPl
 
     app.get<{ Querystring: Static<typeof listing> }>(
       '/analytics/definitions',
-      {
-        config: { permission: 'analytics.read' },
-        schema: querySchema('analytics', 'What was saved', {
-          querystring: listing,
-          of: schemas.page(listedDefinition),
-        }),
-      },
+      queryRoute('analytics.read', 'analytics', {
+        summary: 'What was saved',
+        querystring: listing,
+        of: schemas.page(listedDefinition),
+      }),
       async ({ caller, query: { after, limit = 50, ...rest } }) => {
         await waitForReadModel(deps, 'definitions', after)
         const page = await listDefinitions(pool, caller.tenant, { limit, ...rest })
-        if (!page) throw inputFaults([{ pointer: '/cursor', detail: 'is no cursor of this list' }])
+        if (!page) throw unknownCursor()
         return page
       },
     )

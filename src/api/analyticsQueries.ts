@@ -4,7 +4,7 @@ import type { JsonObject } from '../domain/json.ts'
 import type { QueryKind } from '../projections/analysis/queries.ts'
 import { type AnalysisDependencies, askOfFlow, sendAnalysis } from './analysisAnswer.ts'
 import * as shapes from './analyticsSchemas.ts'
-import { querySchema } from './describe.ts'
+import { queryRoute } from './describe.ts'
 import { onlyAfter } from './schemas.ts'
 
 interface Query {
@@ -67,15 +67,13 @@ export function analyticsQueryRoutes(deps: AnalysisDependencies): FastifyPluginA
     for (const { path, kind, summary, body, of } of queries)
       app.post<{ Querystring: Static<typeof onlyAfter>; Body: JsonObject & { flowId: string } }>(
         path,
-        {
-          config: { permission: 'analytics.read' },
-          schema: querySchema('analytics', summary, {
-            querystring: onlyAfter,
-            body: shapes.ofFlow,
-            'x-body': body,
-            of,
-          }),
-        },
+        queryRoute('analytics.read', 'analytics', {
+          summary,
+          querystring: onlyAfter,
+          body: shapes.ofFlow,
+          'x-body': body,
+          of,
+        }),
         async ({ caller, body, query }, reply) => {
           const { tenant } = caller
           const result = await askOfFlow(deps, tenant, body, query.after, (after) =>

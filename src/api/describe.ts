@@ -1,4 +1,5 @@
 import Type, { type TSchema } from 'typebox'
+import type { Permission } from './roles.ts'
 import { problemSchema } from './schemas.ts'
 
 /** How the document describes a route; Fastify checks `params`, `querystring` and `body` by the same schemas. */
@@ -49,6 +50,7 @@ const placeHeaders = {
 }
 
 interface Parts {
+  readonly summary: string
   readonly description?: string
   readonly params?: TSchema
   readonly querystring?: TSchema
@@ -64,31 +66,35 @@ interface Answers {
   readonly of: TSchema
 }
 
-/** Of a route that changes something. */
-export function commandSchema<P extends Parts>(tag: Tag, summary: string, parts: P & Answers) {
+/** A route that changes something: who may use it, what it takes and what it answers. */
+export function commandRoute<P extends Parts>(permission: Permission, tag: Tag, parts: P & Answers) {
   const { of, answers = 200, ...rest } = parts
   return {
-    ...(rest as unknown as P),
-    tags: [tag],
-    summary,
-    'x-headers': commandHeaders,
-    response: {
-      [answers]: { description: 'Recorded', headers: { ...placeHeaders, ...replayed }, ...content(of) },
-      ...problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503),
+    config: { permission },
+    schema: {
+      ...(rest as unknown as P),
+      tags: [tag],
+      'x-headers': commandHeaders,
+      response: {
+        [answers]: { description: 'Recorded', headers: { ...placeHeaders, ...replayed }, ...content(of) },
+        ...problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503),
+      },
     },
   }
 }
 
-/** Of a route that changes nothing. */
-export function querySchema<P extends Parts>(tag: Tag, summary: string, parts: P & Answers) {
+/** A route that changes nothing. */
+export function queryRoute<P extends Parts>(permission: Permission, tag: Tag, parts: P & Answers) {
   const { of, answers = 200, ...rest } = parts
   return {
-    ...(rest as unknown as P),
-    tags: [tag],
-    summary,
-    response: {
-      [answers]: { description: 'Found', ...content(of) },
-      ...problems(401, 403, 404, 422, 429, 503),
+    config: { permission },
+    schema: {
+      ...(rest as unknown as P),
+      tags: [tag],
+      response: {
+        [answers]: { description: 'Found', ...content(of) },
+        ...problems(401, 403, 404, 422, 429, 503),
+      },
     },
   }
 }

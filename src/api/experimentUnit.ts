@@ -3,7 +3,7 @@ import { sessionAggregate } from '../commands/aggregates.ts'
 import { sessionUnknown } from '../commands/sessions.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { AppDependencies } from './dependencies.ts'
-import { inputFaults, ProblemError, problem, problemOfRefusal } from './problem.ts'
+import { inputFaults, problem, refused } from './problem.ts'
 import { mayKnow } from './sessionRoutes.ts'
 
 type Asking = Pick<FastifyRequest, 'caller' | 'reach'> & {
@@ -35,7 +35,7 @@ export async function unitOf(
     return { unitId: userId, known: {} }
   }
   const session = await handle.load(sessionAggregate, caller.tenant, sessionId!)
-  const unknown = new ProblemError(problemOfRefusal(sessionUnknown))
+  const unknown = refused(sessionUnknown)
   if (session && !mayKnow(request)(session.state)) throw unknown
   // A session may be one of somewhere else, as long as nothing but its id is needed.
   if (!session && (reach === 'own' || unit === 'user')) throw unknown

@@ -8,8 +8,8 @@ import { listFlows } from '../projections/flows.ts'
 import { waitForReadModel } from './after.ts'
 import { answer, placed } from './answer.ts'
 import { commandContext } from './commandContext.ts'
-import { commandSchema, querySchema } from './describe.ts'
-import { inputFaults, ProblemError, problemOfRefusal } from './problem.ts'
+import { commandRoute, queryRoute } from './describe.ts'
+import { refused, unknownCursor } from './problem.ts'
 import * as schemas from './schemas.ts'
 import type { SessionDependencies } from './sessionDependencies.ts'
 
@@ -37,16 +37,14 @@ export function flowRoutes(deps: SessionDependencies): FastifyPluginAsyncTypebox
   return async (app) => {
     app.post(
       '/flows',
-      {
-        config: { permission: 'flows.publish' },
-        schema: commandSchema('flows', 'Publish a flow', {
-          description:
-            'As the next version, also when nothing in it is new. A bad definition is refused with every fault found.',
-          body: flowDefinitionSchema,
-          answers: 201,
-          of: Type.Object({ flowId: Type.String(), version: schemas.version, position: schemas.position }),
-        }),
-      },
+      commandRoute('flows.publish', 'flows', {
+        summary: 'Publish a flow',
+        description:
+          'As the next version, also when nothing in it is new. A bad definition is refused with every fault found.',
+        body: flowDefinitionSchema,
+        answers: 201,
+        of: Type.Object({ flowId: Type.String(), version: schemas.version, position: schemas.position }),
+      }),
       async (request, reply) => {
         const definition = request.body
         const context = commandContext(request, now())
@@ -63,35 +61,31 @@ export function flowRoutes(deps: SessionDependencies): FastifyPluginAsyncTypebox
 
     app.get(
       '/flows',
-      {
-        config: { permission: 'flows.read' },
-        schema: querySchema('flows', 'The flows of the tenant', {
-          querystring: schemas.object({ ...schemas.paging, after: schemas.after }),
-          of: schemas.page(listedFlow),
-        }),
-      },
+      queryRoute('flows.read', 'flows', {
+        summary: 'The flows of the tenant',
+        querystring: schemas.object({ ...schemas.paging, after: schemas.after }),
+        of: schemas.page(listedFlow),
+      }),
       async ({ caller, query: { after, limit = 50, cursor } }) => {
         await waitForReadModel(deps, 'flows', after)
         const page = await listFlows(pool, caller.tenant, { limit, cursor })
-        if (!page) throw inputFaults([{ pointer: '/cursor', detail: 'is no cursor of this list' }])
+        if (!page) throw unknownCursor()
         return page
       },
     )
 
     app.get(
       '/flows/:flowId',
-      {
-        config: { permission: 'flows.read' },
-        schema: querySchema('flows', 'A flow in its latest version', {
-          params: Type.Object({ flowId: schemas.flowId }),
-          querystring: schemas.onlyAfter,
-          of: publishedFlow,
-        }),
-      },
+      queryRoute('flows.read', 'flows', {
+        summary: 'A flow in its latest version',
+        params: Type.Object({ flowId: schemas.flowId }),
+        querystring: schemas.onlyAfter,
+        of: publishedFlow,
+      }),
       async ({ caller, params, query }, reply) => {
         await waitForLog(query.after)
         const found = await flows.find(caller.tenant, params.flowId)
-        if (!found) throw new ProblemError(problemOfRefusal(flowUnknown(params.flowId)))
+        if (!found) throw refused(flowUnknown(params.flowId))
         placed(reply, found.flow.version - 1, found.position)
         return view(found)
       },
@@ -99,20 +93,17 @@ export function flowRoutes(deps: SessionDependencies): FastifyPluginAsyncTypebox
 
     app.get(
       '/flows/:flowId/versions/:version',
-      {
-        config: { permission: 'flows.read' },
-        schema: querySchema('flows', 'One version of a flow', {
-          params: Type.Object({ flowId: schemas.flowId, version: Type.String() }),
-          querystring: schemas.onlyAfter,
-          of: publishedFlow,
-        }),
-      },
+      queryRoute('flows.read', 'flows', {
+        summary: 'One version of a flow',
+        params: Type.Object({ flowId: schemas.flowId, version: Type.String() }),
+        querystring: schemas.onlyAfter,
+        of: publishedFlow,
+      }),
       async ({ caller, params, query }, reply) => {
         await waitForLog(query.after)
         const version = /^[1-9]\d{0,8}$/.test(params.version) ? Number(params.version) : undefined
         const found = version && (await flows.find(caller.tenant, params.flowId, version))
-        if (!found)
-          throw new ProblemError(problemOfRefusal(flowUnknown(`${params.flowId}, ${params.version}`)))
+        if (!found) throw refused(flowUnknown(`${params.flowId}, ${params.version}`))
         placed(reply, found.flow.version - 1, found.position)
         return view(found)
       },

@@ -8,9 +8,9 @@ import type { TrainedModel } from '../domain/modelEvents.ts'
 import { comparePositions, type Position } from '../domain/position.ts'
 import type { AnalysisReply } from '../projections/analysis/analysisIndex.ts'
 import { type AnalysisDependencies, analysisProblem, askOfFlow, sendAnalysis } from './analysisAnswer.ts'
-import { querySchema } from './describe.ts'
+import { queryRoute } from './describe.ts'
 import * as shapes from './insightSchemas.ts'
-import { ProblemError, problemOfRefusal } from './problem.ts'
+import { refused } from './problem.ts'
 import * as schemas from './schemas.ts'
 
 export interface InsightDependencies extends AnalysisDependencies {
@@ -32,7 +32,7 @@ export function insightRoutes(deps: InsightDependencies): FastifyPluginAsyncType
   /** The session's flow, and the position after which the index has seen all of the session. @throws ProblemError 404 */
   async function sessionOf(tenant: string, sessionId: string, after: Position | undefined) {
     const found = await handle.load(sessionAggregate, tenant, sessionId)
-    if (!found || found.state.status === 'none') throw new ProblemError(problemOfRefusal(sessionUnknown))
+    if (!found || found.state.status === 'none') throw refused(sessionUnknown)
     const { position, state } = found
     const latest = after !== undefined && comparePositions(after, position) > 0 ? after : position
     return { flowId: state.flowId, after: latest, status: state.status, flowVersion: state.flowVersion }
@@ -41,13 +41,11 @@ export function insightRoutes(deps: InsightDependencies): FastifyPluginAsyncType
   return async (app) => {
     app.get(
       '/onboarding/behavior/:sessionId',
-      {
-        config: { permission: 'insights.read' },
-        schema: querySchema('analytics', 'What a session does at each step, against what is usual', {
-          ...onSession,
-          of: shapes.behavior,
-        }),
-      },
+      queryRoute('insights.read', 'analytics', {
+        summary: 'What a session does at each step, against what is usual',
+        ...onSession,
+        of: shapes.behavior,
+      }),
       async ({ caller: { tenant }, params: { sessionId }, query }, reply) => {
         const { flowId, after, ...about } = await sessionOf(tenant, sessionId, query.after)
         const body = { flowId, sessionId, ...(query.asOf !== undefined && { asOf: query.asOf }) }
@@ -58,17 +56,11 @@ export function insightRoutes(deps: InsightDependencies): FastifyPluginAsyncType
 
     app.get(
       '/onboarding/prediction/:sessionId',
-      {
-        config: { permission: 'insights.read' },
-        schema: querySchema(
-          'analytics',
-          'The chance to complete, and the risk to abandon within seven days',
-          {
-            ...onSession,
-            of: shapes.prediction,
-          },
-        ),
-      },
+      queryRoute('insights.read', 'analytics', {
+        summary: 'The chance to complete, and the risk to abandon within seven days',
+        ...onSession,
+        of: shapes.prediction,
+      }),
       async ({ caller: { tenant }, params: { sessionId }, query }, reply) => {
         const { flowId, after } = await sessionOf(tenant, sessionId, query.after)
         const outcome = await modelOf(tenant, flowId, after)
@@ -90,16 +82,14 @@ export function insightRoutes(deps: InsightDependencies): FastifyPluginAsyncType
 
     app.get(
       '/onboarding/opportunities',
-      {
-        config: { permission: 'insights.read' },
-        schema: querySchema('analytics', 'What would win most completions of a flow', {
-          querystring: schemas.object({ flowId: schemas.flowId, asOf, after: schemas.after }),
-          of: shapes.opportunities,
-        }),
-      },
+      queryRoute('insights.read', 'analytics', {
+        summary: 'What would win most completions of a flow',
+        querystring: schemas.object({ flowId: schemas.flowId, asOf, after: schemas.after }),
+        of: shapes.opportunities,
+      }),
       async ({ caller: { tenant }, query: { flowId, asOf, after } }, reply) => {
         const published = await flows.find(tenant, flowId)
-        if (!published) throw new ProblemError(problemOfRefusal(flowUnknown(flowId)))
+        if (!published) throw refused(flowUnknown(flowId))
         const order = published.flow.steps.map(({ id }) => id)
         const body = { flowId, order, ...(asOf !== undefined && { asOf }) }
         const result = await askOfFlow(deps, tenant, body, after, (position) =>

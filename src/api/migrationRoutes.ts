@@ -10,8 +10,8 @@ import { migrationFaults } from '../domain/sessionMigration.ts'
 import { waitForReadModel } from './after.ts'
 import { answer, placed } from './answer.ts'
 import { commandContext } from './commandContext.ts'
-import { commandSchema } from './describe.ts'
-import { inputFaults, ProblemError, problemOfRefusal } from './problem.ts'
+import { commandRoute } from './describe.ts'
+import { inputFaults, refused } from './problem.ts'
 import * as schemas from './schemas.ts'
 import type { SessionDependencies } from './sessionDependencies.ts'
 
@@ -67,7 +67,7 @@ export function migrationRoutes(deps: SessionDependencies): FastifyPluginAsyncTy
     flowId: string,
     given: { from: number; to: number; steps?: Record<string, string> },
   ): Promise<Migration> {
-    if (!(await flows.find(tenant, flowId))) throw new ProblemError(problemOfRefusal(flowUnknown(flowId)))
+    if (!(await flows.find(tenant, flowId))) throw refused(flowUnknown(flowId))
     const [from, to] = await Promise.all([
       flows.find(tenant, flowId, given.from),
       flows.find(tenant, flowId, given.to),
@@ -105,16 +105,14 @@ export function migrationRoutes(deps: SessionDependencies): FastifyPluginAsyncTy
   return async (app) => {
     app.post(
       '/flows/:flowId/migrations',
-      {
-        config: { permission: 'flows.migrate' },
-        schema: commandSchema('flows', 'Move sessions in flight to another version', {
-          description:
-            'Answers when every session has been moved. Answers to steps that are renamed go with them.',
-          params: Type.Object({ flowId: schemas.flowId }),
-          body,
-          of: migrated,
-        }),
-      },
+      commandRoute('flows.migrate', 'flows', {
+        summary: 'Move sessions in flight to another version',
+        description:
+          'Answers when every session has been moved. Answers to steps that are renamed go with them.',
+        params: Type.Object({ flowId: schemas.flowId }),
+        body,
+        of: migrated,
+      }),
       async (request, reply) => {
         const { caller, params, body } = request
         const migration = await migrationOf(caller.tenant, params.flowId, body)

@@ -39,6 +39,10 @@ export const notFound = (code: string, detail: string) => problem(404, code, det
 export const inputFaults = (errors: readonly InputFault[], detail = 'The request has faults; see errors.') =>
   problem(422, 'invalid_input', detail, { errors })
 
+export const unknownCursor = () => inputFaults([{ pointer: '/cursor', detail: 'is no cursor of this list' }])
+
+export const refused = (refusal: Refusal) => new ProblemError(problemOfRefusal(refusal))
+
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
   if (problem.headers) reply.headers(problem.headers)
   return reply

@@ -3,8 +3,8 @@ import Type from 'typebox'
 import { sessionView } from '../domain/sessionView.ts'
 import { listSessions } from '../projections/sessionQueries.ts'
 import { waitForReadModel } from './after.ts'
-import { querySchema } from './describe.ts'
-import { inputFaults } from './problem.ts'
+import { queryRoute } from './describe.ts'
+import { unknownCursor } from './problem.ts'
 import * as schemas from './schemas.ts'
 import type { SessionDependencies } from './sessionDependencies.ts'
 import { mayKnow } from './sessionRoutes.ts'
@@ -19,20 +19,18 @@ export function sessionListRoutes(deps: SessionDependencies): FastifyPluginAsync
   return async (app) => {
     app.get(
       '/onboarding/sessions',
-      {
-        config: { permission: 'sessions.read' },
-        schema: querySchema('sessions', 'Sessions, the latest begun first', {
-          description: 'A participant sees their own.',
-          querystring: schemas.object({
-            flowId: Type.Optional(schemas.flowId),
-            status: Type.Optional(status),
-            userId: Type.Optional(schemas.userId),
-            ...schemas.paging,
-            after: schemas.after,
-          }),
-          of: schemas.page(schemas.session),
+      queryRoute('sessions.read', 'sessions', {
+        summary: 'Sessions, the latest begun first',
+        description: 'A participant sees their own.',
+        querystring: schemas.object({
+          flowId: Type.Optional(schemas.flowId),
+          status: Type.Optional(status),
+          userId: Type.Optional(schemas.userId),
+          ...schemas.paging,
+          after: schemas.after,
         }),
-      },
+        of: schemas.page(schemas.session),
+      }),
       async (request) => {
         const { caller, reach, query } = request
         const { after, limit = 50, ...filter } = query
@@ -41,7 +39,7 @@ export function sessionListRoutes(deps: SessionDependencies): FastifyPluginAsync
           return { data: [], nextCursor: null }
         const userId = reach === 'own' ? caller.sub : filter.userId
         const page = await listSessions(pool, caller.tenant, { ...filter, userId, limit })
-        if (!page) throw inputFaults([{ pointer: '/cursor', detail: 'is no cursor of this list' }])
+        if (!page) throw unknownCursor()
         const found = await Promise.all(
           page.data.map(async ({ id }) => ({
             id,

@@ -10,8 +10,8 @@ import type { SessionState } from '../domain/sessionState.ts'
 import { progressView, sessionView } from '../domain/sessionView.ts'
 import { answer, placed } from './answer.ts'
 import { commandContext } from './commandContext.ts'
-import { commandSchema, querySchema } from './describe.ts'
-import { ProblemError, problem, problemOfRefusal } from './problem.ts'
+import { commandRoute, queryRoute } from './describe.ts'
+import { problem, refused } from './problem.ts'
 import * as schemas from './schemas.ts'
 import type { SessionDependencies } from './sessionDependencies.ts'
 
@@ -85,24 +85,28 @@ export function sessionRoutes(deps: SessionDependencies): FastifyPluginAsyncType
     )
   }
 
-  const found = async (request: FastifyRequest, id: string, after: string | undefined) => {
+  const found = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    id: string,
+    after: string | undefined,
+  ) => {
     await waitForLog(after)
     const session = await sessions.find(request.caller.tenant, id, mayKnow(request))
-    if (!session) throw new ProblemError(problemOfRefusal(sessionUnknown))
+    if (!session) throw refused(sessionUnknown)
+    placed(reply, session.revision, session.position)
     return session
   }
 
   return async (app) => {
     app.post(
       '/onboarding/start',
-      {
-        config: { permission: 'sessions.start' },
-        schema: commandSchema('sessions', 'Start a session', {
-          body: startBody,
-          answers: 201,
-          of: schemas.session,
-        }),
-      },
+      commandRoute('sessions.start', 'sessions', {
+        summary: 'Start a session',
+        body: startBody,
+        answers: 201,
+        of: schemas.session,
+      }),
       async (request, reply) => {
         const { caller, reach, body } = request
         const userId = body.userId ?? caller.sub
@@ -122,30 +126,26 @@ export function sessionRoutes(deps: SessionDependencies): FastifyPluginAsyncType
     for (const [action, command] of Object.entries(commands))
       app.post(
         `/onboarding/${action}/:sessionId`,
-        {
-          config: { permission: 'sessions.act' },
-          schema: commandSchema('sessions', `${titles[action as keyof typeof titles]} a session`, {
-            params: sessionParams,
-            body: schemas.noBody,
-            of: schemas.session,
-          }),
-        },
+        commandRoute('sessions.act', 'sessions', {
+          summary: `${titles[action as keyof typeof titles]} a session`,
+          params: sessionParams,
+          body: schemas.noBody,
+          of: schemas.session,
+        }),
         (request, reply) =>
           act(request, reply, request.params.sessionId, (facts) => ({ ...facts, ...command })),
       )
 
     app.put(
       '/onboarding/step/:sessionId/:stepId',
-      {
-        config: { permission: 'sessions.act' },
-        schema: commandSchema('sessions', 'Start, save, submit, skip or reopen a step', {
-          description:
-            'A submission that does not fit the schema of the step is refused with pointers, and is recorded as what it is.',
-          params: stepParams,
-          body: stepBody,
-          of: schemas.session,
-        }),
-      },
+      commandRoute('sessions.act', 'sessions', {
+        summary: 'Start, save, submit, skip or reopen a step',
+        description:
+          'A submission that does not fit the schema of the step is refused with pointers, and is recorded as what it is.',
+        params: stepParams,
+        body: stepBody,
+        of: schemas.session,
+      }),
       (request, reply) => {
         const { sessionId, stepId } = request.params
         const { action = 'submit', data = {} } = request.body
@@ -155,14 +155,12 @@ export function sessionRoutes(deps: SessionDependencies): FastifyPluginAsyncType
 
     app.post(
       '/onboarding/track/:sessionId',
-      {
-        config: { permission: 'sessions.act' },
-        schema: commandSchema('sessions', 'Record a signal', {
-          params: sessionParams,
-          body: trackBody,
-          of: schemas.session,
-        }),
-      },
+      commandRoute('sessions.act', 'sessions', {
+        summary: 'Record a signal',
+        params: sessionParams,
+        body: trackBody,
+        of: schemas.session,
+      }),
       (request, reply) => {
         const { type: signal, value, properties } = request.body
         return act(request, reply, request.params.sessionId, (facts) => ({
@@ -177,39 +175,30 @@ export function sessionRoutes(deps: SessionDependencies): FastifyPluginAsyncType
 
     app.get(
       '/onboarding/session/:sessionId',
-      {
-        config: { permission: 'sessions.read' },
-        schema: querySchema('sessions', 'A session', {
-          params: sessionParams,
-          querystring: schemas.onlyAfter,
-          of: schemas.session,
-        }),
-      },
+      queryRoute('sessions.read', 'sessions', {
+        summary: 'A session',
+        params: sessionParams,
+        querystring: schemas.onlyAfter,
+        of: schemas.session,
+      }),
       async (request, reply) => {
         const { sessionId } = request.params
-        const { state, flow, revision, position } = await found(request, sessionId, request.query.after)
-        placed(reply, revision, position)
+        const { state, flow, revision } = await found(request, reply, sessionId, request.query.after)
         return sessionView(sessionId, request.caller.tenant, state, flow, revision, now().toISOString())
       },
     )
 
     app.get(
       '/onboarding/progress/:sessionId',
-      {
-        config: { permission: 'sessions.read' },
-        schema: querySchema('sessions', 'How far a session is', {
-          params: sessionParams,
-          querystring: schemas.onlyAfter,
-          of: schemas.progress,
-        }),
-      },
+      queryRoute('sessions.read', 'sessions', {
+        summary: 'How far a session is',
+        params: sessionParams,
+        querystring: schemas.onlyAfter,
+        of: schemas.progress,
+      }),
       async (request, reply) => {
-        const { state, flow, revision, position } = await found(
-          request,
-          request.params.sessionId,
-          request.query.after,
-        )
-        placed(reply, revision, position)
+        const { sessionId } = request.params
+        const { state, flow } = await found(request, reply, sessionId, request.query.after)
         return progressView(state, flow)
       },
     )

@@ -2,8 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type from 'typebox'
 import { flowUnknown } from '../commands/sessions.ts'
 import { waitForReadModel } from './after.ts'
-import { querySchema } from './describe.ts'
-import { ProblemError, problemOfRefusal } from './problem.ts'
+import { queryRoute } from './describe.ts'
+import { refused } from './problem.ts'
 import * as schemas from './schemas.ts'
 import type { SessionDependencies } from './sessionDependencies.ts'
 
@@ -43,20 +43,18 @@ export function statisticsRoutes(deps: SessionDependencies): FastifyPluginAsyncT
   return async (app) => {
     app.get(
       '/onboarding/statistics',
-      {
-        config: { permission: 'statistics.read' },
-        schema: querySchema('statistics', 'How the sessions of a flow fare', {
-          querystring: schemas.object({ flowId: schemas.flowId, after: schemas.after }),
-          of: statistics,
-        }),
-      },
+      queryRoute('statistics.read', 'statistics', {
+        summary: 'How the sessions of a flow fare',
+        querystring: schemas.object({ flowId: schemas.flowId, after: schemas.after }),
+        of: statistics,
+      }),
       async ({ caller, query: { flowId, after } }) => {
         await waitForReadModel(deps, 'sessions', after)
         await waitForReadModel(deps, 'flows', after)
         const found =
           (await deps.statistics.of(caller.tenant, flowId, after)) ??
           (await justPublished(caller.tenant, flowId))
-        if (!found) throw new ProblemError(problemOfRefusal(flowUnknown(flowId)))
+        if (!found) throw refused(flowUnknown(flowId))
         return found
       },
     )

@@ -6,9 +6,9 @@ import type { CompiledFlow, CompiledStep } from '../domain/flow.ts'
 import { stepDefinitionSchema } from '../domain/flowDefinition.ts'
 import { validateAnswer } from '../domain/validateAnswer.ts'
 import type { Caller } from './auth.ts'
-import { querySchema } from './describe.ts'
+import { queryRoute } from './describe.ts'
 import { hostileParts } from './hostileText.ts'
-import { inputFaults, ProblemError, problem, problemOfRefusal } from './problem.ts'
+import { inputFaults, problem, refused } from './problem.ts'
 import { reachOf } from './roles.ts'
 import * as schemas from './schemas.ts'
 import type { SessionDependencies } from './sessionDependencies.ts'
@@ -42,25 +42,24 @@ const configuration = Type.Intersect([
 /** What a step asks for, and whether some data would do; nothing here records anything. */
 export function stepRoutes(deps: SessionDependencies): FastifyPluginAsyncTypebox {
   const { flows, sessions, waitForLog } = deps
-  const config = { permission: 'steps.read' } as const
 
   async function flowAsked(caller: Caller, { flowId, version, sessionId }: StepAsked): Promise<CompiledFlow> {
     if (sessionId !== undefined) {
       const reach = reachOf(caller.roles, 'sessions.read') ?? 'own'
       const session = await sessions.find(caller.tenant, sessionId, mayKnow({ reach, caller }))
       const fits = version === undefined || version === session?.flow.version
-      if (session?.flow.id !== flowId || !fits) throw new ProblemError(problemOfRefusal(sessionUnknown))
+      if (session?.flow.id !== flowId || !fits) throw refused(sessionUnknown)
       return session.flow
     }
     const published = await flows.find(caller.tenant, flowId, version)
-    if (!published) throw new ProblemError(problemOfRefusal(flowUnknown(flowId)))
+    if (!published) throw refused(flowUnknown(flowId))
     return published.flow
   }
 
   async function stepOf(caller: Caller, asked: StepAsked, stepId: string) {
     const flow = await flowAsked(caller, asked)
     const step = flow.stepById.get(stepId)
-    if (!step) throw new ProblemError(problemOfRefusal(stepUnknown(flow, stepId)))
+    if (!step) throw refused(stepUnknown(flow, stepId))
     return { flow, step }
   }
 
@@ -73,14 +72,12 @@ export function stepRoutes(deps: SessionDependencies): FastifyPluginAsyncTypebox
   return async (app) => {
     app.get(
       '/onboarding/step/:stepId/configuration',
-      {
-        config,
-        schema: querySchema('steps', 'What a step is and asks for', {
-          params,
-          querystring: schemas.object({ ...ofFlow, after: schemas.after }),
-          of: configuration,
-        }),
-      },
+      queryRoute('steps.read', 'steps', {
+        summary: 'What a step is and asks for',
+        params,
+        querystring: schemas.object({ ...ofFlow, after: schemas.after }),
+        of: configuration,
+      }),
       async ({ caller, params, query }) => {
         await waitForLog(query.after)
         const { flow, step } = await stepOf(caller, query, params.stepId)
@@ -90,16 +87,14 @@ export function stepRoutes(deps: SessionDependencies): FastifyPluginAsyncTypebox
 
     app.post(
       '/onboarding/validate-step/:stepId',
-      {
-        config,
-        schema: querySchema('steps', 'Whether data would do for a step', {
-          description: 'Records nothing, and takes no notice of an Idempotency-Key.',
-          params,
-          querystring: schemas.onlyAfter,
-          body: schemas.object({ ...ofFlow, data: schemas.json }),
-          of: verdict,
-        }),
-      },
+      queryRoute('steps.read', 'steps', {
+        summary: 'Whether data would do for a step',
+        description: 'Records nothing, and takes no notice of an Idempotency-Key.',
+        params,
+        querystring: schemas.onlyAfter,
+        body: schemas.object({ ...ofFlow, data: schemas.json }),
+        of: verdict,
+      }),
       async ({ caller, params, query, body }) => {
         await waitForLog(query.after)
         return validate(caller, params.stepId, body)
@@ -108,18 +103,16 @@ export function stepRoutes(deps: SessionDependencies): FastifyPluginAsyncTypebox
 
     app.get(
       '/onboarding/validate-step/:stepId',
-      {
-        config,
-        schema: querySchema('steps', 'Whether data would do for a step', {
-          params,
-          querystring: schemas.object({
-            ...ofFlow,
-            data: Type.String({ description: 'JSON, URL-encoded' }),
-            after: schemas.after,
-          }),
-          of: verdict,
+      queryRoute('steps.read', 'steps', {
+        summary: 'Whether data would do for a step',
+        params,
+        querystring: schemas.object({
+          ...ofFlow,
+          data: Type.String({ description: 'JSON, URL-encoded' }),
+          after: schemas.after,
         }),
-      },
+        of: verdict,
+      }),
       async ({ caller, params, query }) => {
         await waitForLog(query.after)
         return validate(caller, params.stepId, { ...query, data: parse(query.data) })
