@@ -1,4 +1,4 @@
-import type { Grouped } from '../plan/quantiles.ts'
+import type { Sample } from '../plan/quantiles.ts'
 import { isChain, scanChains } from './chains.ts'
 import { evaluatorOf } from './evaluator.ts'
 import type { FunnelPlan } from './funnelPlan.ts'
@@ -16,7 +16,7 @@ export interface FunnelCounts {
   /** Of those, units with too many simultaneous events to try every order of them. */
   readonly unclear: number
   /** For each step but the first: ms since the step before, of every unit that reached it, from each part. */
-  readonly durations: readonly (readonly Grouped[])[]
+  readonly durations: readonly (readonly Sample[])[]
 }
 
 /** A share of the units: the `index`th of `of` equal parts. */

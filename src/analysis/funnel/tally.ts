@@ -1,3 +1,4 @@
+import { sampleOf } from '../plan/quantiles.ts'
 import type { FunnelCounts } from './execute.ts'
 import type { FunnelPlan } from './funnelPlan.ts'
 import type { Outcome } from './outcome.ts'
@@ -61,7 +62,7 @@ export function tallyOf({ steps, groups, window, asOf }: FunnelPlan): Tally {
         const { values, group } = current[i + 1]!
         const length = filled[i + 1]!
         const last = { values: values.subarray(0, length), group: group?.subarray(0, length) ?? null }
-        return [...full[i + 1]!, last]
+        return [sampleOf([...full[i + 1]!, last], groups, window)]
       }),
     }),
   }

@@ -1,8 +1,17 @@
-/** Values in any order, each of a group. */
-export interface Grouped {
-  readonly values: Float64Array | Uint32Array
-  /** The group of each value; null when all are of group 0. */
-  readonly group: Uint32Array | null
+import {
+  type Buckets,
+  bucketsOver,
+  collectBuckets,
+  countBuckets,
+  type Grouped,
+  type Values,
+} from './buckets.ts'
+
+/** Some of the values, as one thread met them. */
+export interface Sample {
+  readonly chunks: readonly Grouped[]
+  /** How many lie in each of `bucketsOver(0, within, groups)`, where that was counted. */
+  readonly counts: Uint32Array | null
 }
 
 interface QuantileOptions {
@@ -12,12 +21,20 @@ interface QuantileOptions {
   readonly within?: number
 }
 
+const SORT_BELOW = 1 << 11
+
+/** Values as a part of those asked for below; where there are many of them they are counted, so that each thread can do that for its own. */
+export function sampleOf(chunks: readonly Grouped[], groups: number, within: number): Sample {
+  const counted = Number.isFinite(within) && sizeOf(chunks) > SORT_BELOW
+  return { chunks, counts: counted ? countBuckets(chunks, groups, bucketsOver(0, within, groups)) : null }
+}
+
 /**
  * Quantiles of all values and of each group's, by linear interpolation, as PostgreSQL's `percentile_cont`. The values around the ranks are found
  * by histograms, several times faster than sorting. NaN without values.
  */
 export function groupedQuantiles(
-  parts: readonly Grouped[],
+  samples: readonly Sample[],
   groups: number,
   p: readonly number[],
   { scale = 1, within = Number.POSITIVE_INFINITY }: QuantileOptions = {},
@@ -37,12 +54,12 @@ export function groupedQuantiles(
       // from the nearer end, as NumPy does, so that both agree to the last bit
       return part < 0.5 ? below + (above - below) * part : above - (above - below) * (1 - part)
     })
-  const found = select(parts, groups, within, ranks).map(interpolate)
+  const found = select(samples, groups, within, ranks).map(interpolate)
   return { all: found.at(-1)!, of: found.slice(0, groups) }
 }
 
 export function quantiles(values: Float64Array, p: readonly number[], options?: QuantileOptions): number[] {
-  return groupedQuantiles([{ values, group: null }], 1, p, options).all
+  return groupedQuantiles([{ chunks: [{ values, group: null }], counts: null }], 1, p, options).all
 }
 
 /** The values of some ranks among `length`. */
@@ -51,75 +68,74 @@ interface Ranked {
   readonly values: readonly number[]
 }
 
-const SORT_BELOW = 1 << 11
-/** Over all groups, as long as each has a good many. */
-const BUCKETS = 1 << 15
-const FEWEST_BUCKETS = 1 << 10
-const MOST_BUCKETS = 1 << 13
-
 /** The values of the ranks that `ranks` asks for: of each group, and last, where there are several, of all together. */
 function select(
-  parts: readonly Grouped[],
+  samples: readonly Sample[],
   groups: number,
   within: number,
   ranks: (length: number) => readonly number[],
 ): Ranked[] {
-  const size = parts.reduce((sum, { values }) => sum + values.length, 0)
+  const chunks = samples.flatMap((sample) => sample.chunks)
+  const size = sizeOf(chunks)
   if (groups === 1 && size <= SORT_BELOW) {
-    const sorted = joined(parts, size).sort()
+    const sorted = joined(chunks, size).sort()
     return [{ length: size, values: size === 0 ? [] : ranks(size).map((rank) => sorted[rank]!) }]
   }
-  const [min, max] = Number.isFinite(within) ? [0, within] : extent(parts)
-  const most = Math.min(MOST_BUCKETS, Math.max(FEWEST_BUCKETS, Math.floor(BUCKETS / groups)))
-  const buckets = Math.max(1, Math.min(most, size >>> 3))
-  const shape = { min, buckets, factor: max > min ? (buckets - 1) / (max - min) : 0 }
-  const counts = new Uint32Array(groups * buckets)
-  for (const part of parts) count(part, shape, counts)
-  const histograms: Uint32Array[] = Array.from({ length: groups }, (_, g) =>
-    counts.subarray(g * buckets, (g + 1) * buckets),
-  )
-  if (groups > 1) histograms.push(sums(histograms, buckets))
+  const [min, max] = Number.isFinite(within) ? [0, within] : extent(chunks)
+  const shape = bucketsOver(min, max, groups)
+  const { buckets } = shape
+  const counts = total(samples, groups, shape)
+  const histograms = Array.from({ length: groups }, (_, g) => counts.subarray(g * buckets, (g + 1) * buckets))
+  if (groups > 1) histograms.push(sum(histograms, buckets))
 
-  /** Which list the values of a group's bucket go to, or −1; the last group is all of them. */
-  const place = new Int32Array(histograms.length * buckets).fill(-1)
-  const lists: Float64Array[] = []
+  const place = new Int16Array(histograms.length * buckets).fill(-1)
+  const lists: Values[] = []
   const searched = histograms.map((histogram, h) => {
-    const length = histogram.reduce((sum, n) => sum + n, 0)
+    const length = histogram.reduce((all, n) => all + n, 0)
     const wanted = (length === 0 ? [] : ranks(length)).map((rank) => {
       const { bucket, before } = bucketOf(histogram, rank)
       const cell = h * buckets + bucket
-      if (place[cell] === -1) place[cell] = lists.push(new Float64Array(histogram[bucket]!)) - 1
+      if (place[cell] === -1) place[cell] = lists.push(numbersLike(chunks[0]!.values, histogram[bucket]!)) - 1
       return { list: place[cell]!, rank: rank - before }
     })
     return { length, wanted }
   })
-  const filled = new Uint32Array(lists.length)
-  for (const part of parts) collect(part, shape, groups, { place, lists, filled })
+  collectBuckets(chunks, groups, shape, { place, lists, filled: new Uint32Array(lists.length) })
   const valueAt = (list: number, rank: number) =>
     min === max
       ? min
-      : select([{ values: lists[list]!, group: null }], 1, Number.POSITIVE_INFINITY, () => [rank])[0]!
-          .values[0]!
+      : select(
+          [{ chunks: [{ values: lists[list]!, group: null }], counts: null }],
+          1,
+          Number.POSITIVE_INFINITY,
+          () => [rank],
+        )[0]!.values[0]!
   return searched.map(({ length, wanted }) => ({
     length,
     values: wanted.map(({ list, rank }) => valueAt(list, rank)),
   }))
 }
 
-function joined(parts: readonly Grouped[], size: number): Float64Array {
-  const all = new Float64Array(size)
+const sizeOf = (chunks: readonly Grouped[]) => chunks.reduce((all, { values }) => all + values.length, 0)
+
+/** Of the same kind: a loop that meets two kinds of array is slower for both. */
+const numbersLike = (values: Values, length: number): Values =>
+  values instanceof Uint32Array ? new Uint32Array(length) : new Float64Array(length)
+
+function joined(chunks: readonly Grouped[], size: number): Values {
+  const all = numbersLike(chunks[0]?.values ?? new Float64Array(), size)
   let at = 0
-  for (const { values } of parts) {
+  for (const { values } of chunks) {
     all.set(values, at)
     at += values.length
   }
   return all
 }
 
-function extent(parts: readonly Grouped[]): [min: number, max: number] {
+function extent(chunks: readonly Grouped[]): [min: number, max: number] {
   let min = Number.POSITIVE_INFINITY
   let max = Number.NEGATIVE_INFINITY
-  for (const { values } of parts) {
+  for (const { values } of chunks) {
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!
       if (value < min) min = value
@@ -129,43 +145,17 @@ function extent(parts: readonly Grouped[]): [min: number, max: number] {
   return [min, max]
 }
 
-interface Shape {
-  readonly min: number
-  readonly factor: number
-  readonly buckets: number
+/** The values in each bucket: as counted before, or counted now. */
+function total(samples: readonly Sample[], groups: number, shape: Buckets): Uint32Array {
+  return sum(
+    samples.map(({ chunks, counts }) => counts ?? countBuckets(chunks, groups, shape)),
+    groups * shape.buckets,
+  )
 }
 
-type Values = Grouped['values']
-
-/*
- * The loops over all values: one for each case and with nothing but numbers and arrays, since what is looked up in an object there, or
- * decided, costs as much as the work itself.
- */
-
-function count({ values, group }: Grouped, { min, factor, buckets }: Shape, counts: Uint32Array): void {
-  if (group === null) countAll(values, min, factor, counts)
-  else countGroups(values, group, min, factor, buckets, counts)
-}
-
-function countAll(values: Values, min: number, factor: number, counts: Uint32Array): void {
-  for (let i = 0; i < values.length; i++) counts[((values[i]! - min) * factor) >>> 0]! += 1
-}
-
-function countGroups(
-  values: Values,
-  group: Uint32Array,
-  min: number,
-  factor: number,
-  buckets: number,
-  counts: Uint32Array,
-): void {
-  for (let i = 0; i < values.length; i++)
-    counts[group[i]! * buckets + (((values[i]! - min) * factor) >>> 0)]! += 1
-}
-
-function sums(histograms: readonly Uint32Array[], buckets: number): Uint32Array {
-  const all = new Uint32Array(buckets)
-  for (const histogram of histograms) for (let b = 0; b < buckets; b++) all[b]! += histogram[b]!
+function sum(counts: readonly Uint32Array[], cells: number): Uint32Array {
+  const all = new Uint32Array(cells)
+  for (const some of counts) for (let c = 0; c < cells; c++) all[c]! += some[c]!
   return all
 }
 
@@ -174,54 +164,4 @@ function bucketOf(histogram: Uint32Array, rank: number): { bucket: number; befor
   let bucket = 0
   while (before + histogram[bucket]! <= rank) before += histogram[bucket++]!
   return { bucket, before }
-}
-
-interface Wanted {
-  readonly place: Int32Array
-  readonly lists: readonly Float64Array[]
-  readonly filled: Uint32Array
-}
-
-function collect(
-  { values, group }: Grouped,
-  { min, factor, buckets }: Shape,
-  groups: number,
-  { place, lists, filled }: Wanted,
-): void {
-  if (group === null) collectAll(values, min, factor, place, lists, filled)
-  else collectGroups(values, group, min, factor, buckets, groups * buckets, place, lists, filled)
-}
-
-function collectAll(
-  values: Values,
-  min: number,
-  factor: number,
-  place: Int32Array,
-  lists: readonly Float64Array[],
-  filled: Uint32Array,
-): void {
-  for (let i = 0; i < values.length; i++) {
-    const list = place[((values[i]! - min) * factor) >>> 0]!
-    if (list >= 0) lists[list]![filled[list]!++] = values[i]!
-  }
-}
-
-function collectGroups(
-  values: Values,
-  group: Uint32Array,
-  min: number,
-  factor: number,
-  buckets: number,
-  all: number,
-  place: Int32Array,
-  lists: readonly Float64Array[],
-  filled: Uint32Array,
-): void {
-  for (let i = 0; i < values.length; i++) {
-    const bucket = ((values[i]! - min) * factor) >>> 0
-    const own = place[group[i]! * buckets + bucket]!
-    if (own >= 0) lists[own]![filled[own]!++] = values[i]!
-    const shared = place[all + bucket]!
-    if (shared >= 0) lists[shared]![filled[shared]!++] = values[i]!
-  }
 }

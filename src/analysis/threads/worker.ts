@@ -15,8 +15,11 @@ parentPort!.on('message', ({ id, plan, part }: Task & { id: number }) => {
   }
   const result = executeFunnel(plan, part)
   // Given away, not copied.
-  const given = result.durations.flatMap((parts) =>
-    parts.flatMap(({ values, group }) => (group ? [values.buffer, group.buffer] : [values.buffer])),
-  )
+  const given = result.durations
+    .flat()
+    .flatMap(({ chunks, counts }) => [
+      ...chunks.flatMap(({ values, group }) => (group ? [values.buffer, group.buffer] : [values.buffer])),
+      ...(counts ? [counts.buffer] : []),
+    ])
   parentPort!.postMessage({ id, result }, [...new Set(given)] as ArrayBuffer[])
 })

@@ -48,9 +48,10 @@ export function funnelOfUnits(
     open,
     excluded,
     unclear,
-    durations: durations.map(({ ms, group }) => [
-      { values: Float64Array.from(ms), group: groups > 1 ? Uint32Array.from(group) : null },
-    ]),
+    durations: durations.map(({ ms, group }) => {
+      const values = { values: Float64Array.from(ms), group: groups > 1 ? Uint32Array.from(group) : null }
+      return [{ chunks: [values], counts: null }]
+    }),
   }
   return { ...funnelOf(funnel, { plan: { steps, groups }, values }, counts), exact: unclear === 0 }
 }

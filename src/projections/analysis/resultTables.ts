@@ -144,7 +144,7 @@ const LOCK = 7_114_020_771
 
 /** Makes the tables that are missing; several nodes may do so at once. */
 export async function createResultTables(
-  client: pg.ClientBase,
+  db: pg.Pool | pg.ClientBase,
   tables: readonly ResultTable[] = resultTables,
 ): Promise<void> {
   const statements = tables.flatMap(({ name, columns, key: primary, indexes = [] }) => [
@@ -155,14 +155,5 @@ export async function createResultTables(
       primary key (${primary.join(', ')}))`,
     ...indexes.map((on, i) => `create index if not exists ${name}_${i} on read.${name} ${on}`),
   ])
-  await client.query('begin')
-  try {
-    await client.query(`select pg_advisory_xact_lock(${LOCK})`)
-    await client.query('create schema if not exists read')
-    for (const statement of statements) await client.query(statement)
-    await client.query('commit')
-  } catch (error) {
-    await client.query('rollback').catch(() => {})
-    throw error
-  }
+  await createMissing(db, LOCK, ['create schema if not exists read', ...statements].join(';\n'))
 }

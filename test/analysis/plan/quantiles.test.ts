@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { groupedQuantiles, quantiles } from '../../../src/analysis/plan/quantiles.ts'
+import { groupedQuantiles, quantiles, sampleOf } from '../../../src/analysis/plan/quantiles.ts'
 import { percentileCont } from '../funnel/referenceFunnel.ts'
 
 const SHARES = [0, 0.1, 0.5, 0.9, 1]
@@ -28,17 +28,22 @@ const many = fc
 
 test('quantiles of all and of each group, in any parts, are those of the values in order', () => {
   fc.assert(
-    fc.property(many, ({ values, group, groups, cuts }) => {
-      const parts = cuts
-        .slice(1)
-        .map((to, i) => ({ values: values.subarray(cuts[i], to), group: group.subarray(cuts[i], to) }))
-      const { all, of } = groupedQuantiles(parts, groups, SHARES)
-      const expected = (chosen: readonly number[]) =>
-        SHARES.map((share) => percentileCont(chosen, share) ?? Number.NaN)
-      same(all, expected([...values]))
-      expect(quantiles(values, SHARES)).toEqual(all)
-      for (let g = 0; g < groups; g++) same(of[g]!, expected([...values].filter((_, i) => group[i] === g)))
-    }),
+    fc.property(
+      many,
+      fc.constantFrom(1e9, Number.POSITIVE_INFINITY),
+      ({ values, group, groups, cuts }, within) => {
+        const parts = cuts
+          .slice(1)
+          .map((to, i) => ({ values: values.subarray(cuts[i], to), group: group.subarray(cuts[i], to) }))
+          .map((part) => sampleOf([part], groups, within))
+        const { all, of } = groupedQuantiles(parts, groups, SHARES, { within })
+        const expected = (chosen: readonly number[]) =>
+          SHARES.map((share) => percentileCont(chosen, share) ?? Number.NaN)
+        same(all, expected([...values]))
+        expect(quantiles(values, SHARES)).toEqual(all)
+        for (let g = 0; g < groups; g++) same(of[g]!, expected([...values].filter((_, i) => group[i] === g)))
+      },
+    ),
     { numRuns: 40 },
   )
 })
