@@ -22,6 +22,7 @@ export type VerifyToken = (token: string) => Verdict | Promise<Verdict>
 
 export type TokenKeys = { readonly jwtSecret: string } | { readonly jwksUrl: string }
 
+/** How far ahead the clock of a token's issuer may be. It delays no end: a token that has ended has ended (RFC 7519 §4.1.4). */
 const CLOCK_TOLERANCE_SECONDS = 30
 const REMEMBERED_TOKENS = 20_000
 /** A token that was good is not looked at again for this long, so that a key taken out of the JWKS is soon noticed. */
@@ -37,6 +38,7 @@ export function createTokenVerifier(keys: TokenKeys, now: () => number = Date.no
   const look = async (token: string): Promise<Verdict> => {
     try {
       const caller = callerOf(await verify(token, new Date(now())))
+      if ('sub' in caller && caller.expiresAt <= now() / 1000) return { invalid: EXPIRED }
       if ('sub' in caller) remembered.set(token, caller)
       return caller
     } catch (error) {
@@ -46,7 +48,7 @@ export function createTokenVerifier(keys: TokenKeys, now: () => number = Date.no
   }
   return (token) => {
     const known = remembered.get(token)
-    if (known && known.expiresAt + CLOCK_TOLERANCE_SECONDS > now() / 1000) return known
+    if (known && known.expiresAt > now() / 1000) return known
     return look(token)
   }
 }
@@ -90,8 +92,10 @@ function isAboutToken(error: unknown): boolean {
   return !['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC'].includes(error.code)
 }
 
+const EXPIRED = 'The token has expired.'
+
 function explain(error: unknown): string {
-  if (error instanceof errors.JWTExpired) return 'The token has expired.'
+  if (error instanceof errors.JWTExpired) return EXPIRED
   if (error instanceof errors.JWTClaimValidationFailed)
     return `The token's claim "${error.claim}" does not hold.`
   return 'The token is not valid.'

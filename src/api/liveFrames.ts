@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { shapeFaults } from '../domain/shapeFaults.ts'
 
 /** The frames of the live socket: one schema checks what comes in, gives the types and documents (`/asyncapi.json`). */
 const object = <P extends Type.TProperties>(properties: P) =>
@@ -167,13 +168,13 @@ export function readFrame(bytes: Buffer): ClientFrame | { readonly fault: FrameF
   const validator = validators.get(event)
   if (!validator) return fault('unknown_event', `There is no event ${JSON.stringify(event.slice(0, 100))}.`)
   if (validator.Check(frame)) return frame as ClientFrame
-  const errors = validator.Errors(frame).slice(0, 20)
+  const errors = shapeFaults(validator.Errors(frame)).slice(0, 20)
   return {
     fault: {
       code: 'invalid_frame',
       detail: 'The frame does not have the shape of its event; see errors.',
       event,
-      errors: errors.map(({ instancePath, message }) => ({ pointer: instancePath, detail: message })),
+      errors,
     },
   }
 }

@@ -1,9 +1,9 @@
 import type { FastifySchemaCompiler } from 'fastify'
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { TLocalizedValidationError } from 'typebox/error'
 import { Settings } from 'typebox/system'
 import type { InputFault } from '../domain/decider.ts'
+import { shapeFaults } from '../domain/shapeFaults.ts'
 import { escapeToken, hostileParts } from './hostileText.ts'
 import { inputFaults } from './problem.ts'
 
@@ -30,7 +30,7 @@ function bodyValidator(schema: TSchema): Validate {
     // A value that is nested too deeply is not for recursive checks.
     if (hostile.length === 0 && validator.Check(value)) return { value }
     const deep = hostile.some((fault) => fault.detail.includes('levels deep'))
-    return { error: inputFaults([...(deep ? [] : faultsOf(validator.Errors(value))), ...hostile]) }
+    return { error: inputFaults([...(deep ? [] : shapeFaults(validator.Errors(value))), ...hostile]) }
   }
 }
 
@@ -50,7 +50,7 @@ function queryValidator(schema: TSchema): Validate {
       else faults.push({ pointer: `/${escapeToken(name)}`, detail: 'must be given once, as plain text' })
     }
     if (faults.length === 0 && validator.Check(value)) return { value }
-    for (const fault of faultsOf(validator.Errors(value)))
+    for (const fault of shapeFaults(validator.Errors(value)))
       if (!faults.some(({ pointer }) => pointer === fault.pointer)) faults.push(fault)
     return { error: inputFaults(faults, 'The query string has faults; errors point at its parameters.') }
   }
@@ -68,36 +68,6 @@ function readerOf(schema: TSchema): (text: string) => unknown {
 export function isPlain(text: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
   return text.isWellFormed() && !/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/.test(text)
-}
-
-/** What a validator found, each fault at the place it is about: a missing or unknown member points at the member. */
-function faultsOf(errors: readonly TLocalizedValidationError[]): InputFault[] {
-  const faults = new Map<string, InputFault>()
-  const add = (pointer: string, detail: string) => {
-    if (!faults.has(pointer)) faults.set(pointer, { pointer, detail })
-  }
-  for (const error of errors) {
-    const { instancePath, keyword, message, params } = error
-    if (keyword === 'additionalProperties')
-      for (const name of (params as { additionalProperties: string[] }).additionalProperties)
-        add(`${instancePath}/${escapeToken(name)}`, 'is not known here')
-    else if (keyword === 'required')
-      for (const name of (params as { requiredProperties: string[] }).requiredProperties)
-        add(`${instancePath}/${escapeToken(name)}`, 'is missing')
-    else if (keyword !== 'const' || !hasUnion(errors, instancePath)) add(instancePath, message)
-    else add(instancePath, `must be ${allowed(errors, instancePath)}`)
-  }
-  return [...faults.values()]
-}
-
-const hasUnion = (errors: readonly TLocalizedValidationError[], at: string) =>
-  errors.some((error) => error.keyword === 'anyOf' && error.instancePath === at)
-
-function allowed(errors: readonly TLocalizedValidationError[], at: string): string {
-  const values = errors
-    .filter((error) => error.keyword === 'const' && error.instancePath === at)
-    .map((error) => JSON.stringify((error.params as { allowedValue: unknown }).allowedValue))
-  return [...new Set(values)].join(' or ')
 }
 
 interface ObjectSchema {

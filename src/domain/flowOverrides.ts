@@ -4,6 +4,7 @@ import type { ExperimentDefinition } from './experimentDefinition.ts'
 import { type CompiledFlow, compileFlow } from './flow.ts'
 import { type FlowDefinition, flowDefinitionSchema } from './flowDefinition.ts'
 import type { Overrides } from './overrides.ts'
+import { shapeFaults } from './shapeFaults.ts'
 
 /** Flows as experiments change them: a published version with the fields that variants put in place of a step's own. */
 
@@ -98,12 +99,9 @@ function faultsOf(overrides: Overrides, flow: FlowDefinition, at: string): Input
   }
   if (!shape().Check(definition)) {
     const faults = new Map<string, InputFault>()
-    for (const { keyword, instancePath, message, params } of shape().Errors(definition)) {
-      const unknown = keyword === 'additionalProperties' ? params.additionalProperties : ['']
-      for (const name of unknown as readonly string[]) {
-        const pointer = placed(name === '' ? instancePath : `${instancePath}/${escaped(name)}`)
-        if (!faults.has(pointer)) faults.set(pointer, { pointer, detail: message })
-      }
+    for (const { pointer, detail } of shapeFaults(shape().Errors(definition))) {
+      const place = placed(pointer)
+      if (!faults.has(place)) faults.set(place, { pointer: place, detail })
     }
     return [...faults.values()]
   }

@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { SessionEvent } from './sessionEvents.ts'
+import { shapeFaults } from './shapeFaults.ts'
 
 /** One line of a history import: what an earlier system knows to have happened to one session at one time. */
 export interface HistoryLine {
@@ -57,7 +58,7 @@ export function readHistoryLine(value: unknown): HistoryLine | LineFault {
   if (kind === undefined) return notOneKind(value)
   const check = checks.get(kind)!
   if (!check.Check(value)) {
-    const faults = check.Errors(value).map((error) => `${error.instancePath || '/'} ${error.message}`)
+    const faults = shapeFaults(check.Errors(value)).map(({ pointer, detail }) => `${pointer} ${detail}`)
     return { code: 'invalid_line', detail: faults.slice(0, 5).join('; ') }
   }
   const line = value as LineOf<Kind>

@@ -110,6 +110,7 @@ describe('who may ask', () => {
     ['without a signature, cunningly', async () => unsigned('nOnE')],
     ['signed by another algorithm', () => sign(claims, undefined, 'HS512')],
     ['expired', () => sign({ ...claims, exp: now() - 3600 })],
+    ['expired a moment ago', () => sign({ ...claims, exp: now() - 1 })],
     ['without an end', () => new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(key())],
     ['not valid yet', () => sign({ ...claims, nbf: now() + 3600 })],
     ['without a subject', () => sign({ ...claims, sub: undefined })],
@@ -123,8 +124,8 @@ describe('who may ask', () => {
     expectProblem(await raw('GET', '/onboarding/session/x', headers), 401, 'token_invalid')
   })
 
-  test('a clock a few seconds off does no harm', async () => {
-    const headers = { authorization: `Bearer ${await sign({ ...claims, exp: now() - 5 })}` }
+  test('a clock a few seconds ahead does no harm', async () => {
+    const headers = { authorization: `Bearer ${await sign({ ...claims, nbf: now() + 5 })}` }
     expect((await raw('GET', '/onboarding/session/x', headers)).status).toBe(404)
   })
 
