@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { createMissing } from '../createMissing.ts'
 import type { Position } from '../domain/position.ts'
 
 /** What an Idempotency-Key is about to be used for. */
@@ -81,7 +82,7 @@ export async function createCommandKeys(options: {
     ...(options.relaxed ? { options: '-c synchronous_commit=off' } : {}),
   })
   pool.on('error', (error) => options.onError?.(error))
-  await pool.query(`begin; select pg_advisory_xact_lock(${SCHEMA_LOCK}); ${SCHEMA} commit`)
+  await createMissing(pool, SCHEMA_LOCK, SCHEMA)
   const take = grouped((uses: readonly KeyUse[]) => takeAll(pool, uses))
 
   return {

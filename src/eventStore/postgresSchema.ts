@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { createMissing } from '../createMissing.ts'
 
 /** Both sides' name of what wakes followers; the payload is the log's last position. */
 export const CHANNEL = 'gangway_log'
@@ -101,18 +102,8 @@ begin
 end $$;
 `
 
-/** Creates what is missing. Safe when several nodes start at once. */
-export async function createSchema(client: pg.ClientBase): Promise<void> {
-  await client.query('begin')
-  try {
-    await client.query(`select pg_advisory_xact_lock(${SCHEMA_LOCK})`)
-    await client.query(SCHEMA)
-    await client.query('commit')
-  } catch (error) {
-    await client.query('rollback').catch(() => {})
-    throw error
-  }
-}
+/** Safe when several nodes start at once. */
+export const createSchema = (client: pg.ClientBase) => createMissing(client, SCHEMA_LOCK, SCHEMA)
 
 /**
  * Session settings of the connection that appends: durable commits whatever the server's default, each statement seeing what was

@@ -26,14 +26,7 @@ export const experimentResults: ResultTable = {
 }
 
 /** Makes the table where it is missing; several nodes may do so at once. */
-export async function createExperimentResultsTable(pool: pg.Pool): Promise<void> {
-  const client = await pool.connect()
-  try {
-    await createResultTables(client, [experimentResults])
-  } finally {
-    client.release()
-  }
-}
+export const createExperimentResultsTable = (pool: pg.Pool) => createResultTables(pool, [experimentResults])
 
 /** Results as `GET /experiments/:key/results` answers them. */
 export interface Results {

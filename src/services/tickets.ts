@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
+import { createMissing } from '../createMissing.ts'
 
 /**
  * Tickets let a browser open a socket without a token in its URL: each is good once, on any node, for half a minute. They live in
@@ -38,13 +39,12 @@ create table if not exists live.tickets (
 );
 create index if not exists tickets_by_end on live.tickets (expires_at);`
 
-/** Any number of its own: creating the same table twice at the same time fails. */
 const SCHEMA_LOCK = 7_114_020_731
 /** An expired ticket is kept this long for repeats of its key. */
 const KEPT = '1 day'
 
 export async function createTickets<Holder>(pool: pg.Pool): Promise<Tickets<Holder>> {
-  await createSchema(pool)
+  await createMissing(pool, SCHEMA_LOCK, SCHEMA)
   return {
     async issue(holder, seconds, key) {
       const ticket = randomBytes(32).toString('base64url')
@@ -84,19 +84,4 @@ async function kept(pool: pg.Pool, { tenant, key }: IssueKey) {
     [tenant, key],
   )
   return rows[0]!
-}
-
-async function createSchema(pool: pg.Pool): Promise<void> {
-  const client = await pool.connect()
-  try {
-    await client.query('begin')
-    await client.query(`select pg_advisory_xact_lock(${SCHEMA_LOCK})`)
-    await client.query(SCHEMA)
-    await client.query('commit')
-  } catch (error) {
-    await client.query('rollback').catch(() => {})
-    throw error
-  } finally {
-    client.release()
-  }
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { createMissing } from '../../createMissing.ts'
 
 /** A table that holds what was made of a saved definition. */
 export interface ResultTable {
