@@ -1,10 +1,21 @@
 import pg from 'pg'
+import { copyOut } from './copyOut.ts'
 import { type EventStore, EventStoreUnavailable } from './eventStore.ts'
 import { createAppender } from './postgresAppend.ts'
 import { isPassing, retrying } from './postgresErrors.ts'
 import { follow } from './postgresFollow.ts'
-import { head, heads, type PageOptions, type Query, readLog, readPage, readStream } from './postgresRead.ts'
+import {
+  head,
+  heads,
+  isBroad,
+  type PageOptions,
+  type Query,
+  readLog,
+  readPage,
+  readStream,
+} from './postgresRead.ts'
 import { createSchema } from './postgresSchema.ts'
+import { readStretches, type StretchSource } from './postgresStretch.ts'
 import { createTail } from './postgresTail.ts'
 
 export interface PostgresEventStoreOptions {
@@ -60,6 +71,11 @@ export async function createPostgresEventStore(options: PostgresEventStoreOption
   }
   const once: Query = async (config) => (await pool.query(config)) as unknown as { rows: string[][] }
   const query: Query = (config) => untilDeadline(() => once(config))
+  const copyOnce: StretchSource['copy'] = (text, mostBytes) => copyOut(pool, text, mostBytes)
+  const source: StretchSource = {
+    query,
+    copy: (text, mostBytes) => untilDeadline(() => copyOnce(text, mostBytes)),
+  }
 
   await untilDeadline(async () => {
     const client = await pool.connect()
@@ -101,7 +117,7 @@ export async function createPostgresEventStore(options: PostgresEventStoreOption
       Promise.all(appends.map(({ stream, events, expected }) => appender.append(stream, events, expected))),
     read: (stream, readOptions) => readStream(query, stream, readOptions),
     heads: (streams) => heads(query, streams),
-    readAll: (readOptions) => readLog(query, readOptions),
+    readAll: (readOptions) => readLog(source, readOptions),
     follow(followOptions) {
       const signal = AbortSignal.any([followOptions.signal, closed.signal])
       return follow(
@@ -109,6 +125,15 @@ export async function createPostgresEventStore(options: PostgresEventStoreOption
           tail,
           head: () => untilClosed(signal, () => head(once)),
           readPage: (page: PageOptions) => untilClosed(signal, () => readPage(once, page)),
+          isBroad: (filter) => untilClosed(signal, () => isBroad(once, filter)),
+          readStretches: (range) =>
+            readStretches(
+              {
+                query: (config) => untilClosed(signal, () => once(config)),
+                copy: (text, mostBytes) => untilClosed(signal, () => copyOnce(text, mostBytes)),
+              },
+              range,
+            ),
         },
         { ...followOptions, signal },
       )

@@ -1,14 +1,20 @@
 import type { StoredEvent } from '../domain/envelope.ts'
 import { comparePositions, type Position } from '../domain/position.ts'
 import { matcher } from './eventFilter.ts'
-import type { Followed, FollowOptions } from './eventStore.ts'
+import type { EventFilter, Followed, FollowOptions } from './eventStore.ts'
 import type { PageOptions } from './postgresRead.ts'
+import type { StretchOptions } from './postgresStretch.ts'
 import type { Tail } from './postgresTail.ts'
 
 export interface FollowDependencies {
   readonly tail: Tail
   readonly head: () => Promise<Position>
   readonly readPage: (options: PageOptions) => Promise<{ events: StoredEvent[]; through: Position }>
+  /** Whether a filter leaves so much that the log is best read in stretches. */
+  readonly isBroad: (filter: EventFilter) => Promise<boolean>
+  readonly readStretches: (
+    options: StretchOptions,
+  ) => AsyncGenerator<{ events: StoredEvent[]; through: Position }>
 }
 
 /**
@@ -16,7 +22,7 @@ export interface FollowDependencies {
  * the order of commits without gaps, so that nothing can appear behind a position once seen.
  */
 export async function* follow(
-  { tail, head, readPage }: FollowDependencies,
+  { tail, head, readPage, isBroad, readStretches }: FollowDependencies,
   { from, signal, pageSize = 500, ...filter }: FollowOptions,
 ): AsyncGenerator<Followed> {
   const release = tail.hold()
@@ -29,7 +35,10 @@ export async function* follow(
       const recent = tail.after(at)
       if (!recent) {
         caughtUp = false
-        for await (const page of pages(at, await head())) {
+        const to = await head()
+        const range = { ...filter, from: at, to }
+        const read = (await isBroad(filter)) ? readStretches({ ...range, pageSize }) : pages(at, to)
+        for await (const page of read) {
           at = page.through
           yield { kind: 'events', ...page }
           if (signal.aborted) return

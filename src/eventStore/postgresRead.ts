@@ -5,6 +5,7 @@ import { matcher } from './eventFilter.ts'
 import type { EventFilter, ReadAllOptions, ReadOptions, StreamHead } from './eventStore.ts'
 import { fewStreams, readStreams } from './postgresFew.ts'
 import { COLUMNS, type NameRange, type PageOptions, type Query, RAW } from './postgresQuery.ts'
+import { readStretches, type StretchSource } from './postgresStretch.ts'
 import { toEvent } from './storedEvent.ts'
 
 export type { PageOptions, Query } from './postgresQuery.ts'
@@ -54,10 +55,16 @@ export async function* readStream(
 }
 
 export async function* readLog(
-  query: Query,
+  source: StretchSource,
   { from = START, limit = Number.POSITIVE_INFINITY, pageSize = PAGE, ...filter }: ReadAllOptions = {},
 ): AsyncGenerator<StoredEvent[]> {
+  const { query } = source
   const end = await head(query)
+  if (limit === Number.POSITIVE_INFINITY && (await isBroad(query, filter))) {
+    for await (const { events } of readStretches(source, { ...filter, from, to: end, pageSize }))
+      if (events.length > 0) yield events
+    return
+  }
   let after = from
   let left = limit
   const ask = () => readPage(query, { ...filter, from: after, to: end, limit: Math.min(left, pageSize) })
@@ -104,6 +111,12 @@ export async function readPage(
     if (page.events.length > 0 || comparePositions(through, to) >= 0 || searched >= SEARCHED)
       return { events: page.events, through }
   }
+}
+
+/** Whether a filter leaves so much that the log is best read as it stands. */
+export async function isBroad(query: Query, { types, categories, tenant }: EventFilter): Promise<boolean> {
+  if (types !== undefined || tenant !== undefined) return false
+  return categories === undefined || (await fewStreams(query, categories.map(categoryRange))) === undefined
 }
 
 interface Where {

@@ -20,7 +20,7 @@ const types = new Map<string, string>()
 const MOST_TYPES = 1000
 
 /** The same text, the first one of it that there was: it is compared and looked up over and over. */
-function kept(type: string): string {
+export function kept(type: string): string {
   const known = types.get(type)
   if (known !== undefined) return known
   if (types.size < MOST_TYPES) types.set(type, type)
@@ -45,7 +45,7 @@ let last: Metadata | undefined
  * Metadata out of its text. The events of one import differ in two members only: once two have come one after the other, the others
  * that look alike are not parsed anew.
  */
-function metadataOf(text: string, chain: string): EventMetadata {
+export function metadataOf(text: string, chain: string): EventMetadata {
   if (frame !== undefined && text.startsWith(frame.before) && text.endsWith(frame.after)) {
     const { shared } = frame
     const start = frame.before.length
