@@ -4,6 +4,7 @@ import { canonicalJson } from './canonicalJson.ts'
 import { catalogue, dataValidator } from './catalogue.ts'
 import { link } from './chain.ts'
 import { EncodedEvent } from './encodedEvent.ts'
+import { wholeMetadata } from './leanMetadata.ts'
 import { metadataText } from './metadataText.ts'
 import { upcast, upcasters } from './upcasters.ts'
 
@@ -61,11 +62,10 @@ export function decode(event: StoredEvent): RecordedEvent {
   const { v } = event.metadata
   const current = catalogue.get(event.type)?.v ?? v
   if (v >= current || !upcasters[event.type]) return event
-  return {
-    ...event,
-    data: upcast(event.type, v, event.data),
-    metadata: { ...event.metadata, v: current },
-  }
+  const { id, type, stream, revision, position, recordedAt } = event
+  const data = upcast(type, v, event.data)
+  const metadata = { ...wholeMetadata(event.metadata), v: current }
+  return { id, type, stream, revision, position, data, metadata, recordedAt }
 }
 
 /** Answers the version of the shape. */

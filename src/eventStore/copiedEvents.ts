@@ -1,5 +1,7 @@
 import type { StoredEvent } from '../domain/envelope.ts'
-import { kept, metadataOf } from './storedEvent.ts'
+import type { JsonObject } from '../domain/json.ts'
+import { readLean, wholeMetadata } from './leanMetadata.ts'
+import { kept, lastFrame, metadataOf } from './storedEvent.ts'
 
 /** The columns of an event without its stream's name, in the order in which they are read here. */
 export const COPIED = 'position, stream, revision, id, recorded_at, chain, type, data, metadata'
@@ -13,6 +15,7 @@ const REVISION = 30
 const ID = 38
 const RECORDED_AT = 58
 const CHAIN = 70
+const TYPE = 106
 /** PostgreSQL counts microseconds from 2000-01-01. */
 const EPOCH_2000 = Date.UTC(2000, 0, 1)
 
@@ -32,7 +35,7 @@ export class CopiedEvents {
     return this.#bytes.readInt16BE(this.#at) < 0
   }
 
-  /** The numbers of the streams that the rows left are of, each once for every row or run of rows. */
+  /** The numbers of the streams that the rows left are of, one for each run of rows. */
   streams(): number[] {
     const found: number[] = []
     let last = -1
@@ -44,45 +47,80 @@ export class CopiedEvents {
     return found
   }
 
-  /** Passes one row over; answers its position. */
-  skip(): string {
-    const position = int8(this.#bytes, this.#at + POSITION)
-    this.#at = this.#end(this.#at)
-    return String(position)
-  }
-
   /** Of the next row. */
   get stream(): number {
     return int8(this.#bytes, this.#at + STREAM)
   }
 
+  /** Of the next row. */
+  get position(): number {
+    return int8(this.#bytes, this.#at + POSITION)
+  }
+
+  skip(): void {
+    this.#at = this.#end(this.#at)
+  }
+
+  /** The next event, whole. */
   take(stream: string): StoredEvent {
+    const { id, type, revision, position, data, metadata, recordedAt } = this.takeLean(stream)
+    return { id, type, stream, revision, position, data, metadata: wholeMetadata(metadata), recordedAt }
+  }
+
+  /** The next event for who hardly looks at it. */
+  takeLean(stream: string): StoredEvent {
     const bytes = this.#bytes
     const row = this.#at
-    const type = row + CHAIN + bytes.readInt32BE(row + CHAIN - 4) + 4
-    const data = type + bytes.readInt32BE(type - 4) + 4
+    const data = TYPE + row + bytes.readInt32BE(row + TYPE - 4) + 4
     const metadata = data + bytes.readInt32BE(data - 4) + 4
     const end = metadata + bytes.readInt32BE(metadata - 4)
     this.#at = end
-    return {
-      id: uuid(bytes.toString('hex', row + ID, row + ID + 16)),
-      type: kept(bytes.toString('latin1', type, data - 4)),
-      stream,
-      revision: bytes.readInt32BE(row + REVISION),
-      position: String(int8(bytes, row + POSITION)),
-      data: JSON.parse(bytes.toString('utf8', data, metadata - 4)),
-      metadata: metadataOf(
-        bytes.toString('utf8', metadata, end),
-        bytes.toString('hex', row + CHAIN, type - 4),
-      ),
-      recordedAt: isoOf(bytes.readInt32BE(row + RECORDED_AT), bytes.readUInt32BE(row + RECORDED_AT + 4)),
-    }
+    return new CopiedEvent(bytes, row, stream, data, metadata, end)
   }
 
   #end(row: number): number {
-    let at = row + CHAIN - 4
-    for (let field = 0; field < 4; field++) at += 4 + this.#bytes.readInt32BE(at)
-    return at
+    const bytes = this.#bytes
+    const data = TYPE + row + bytes.readInt32BE(row + TYPE - 4) + 4
+    const metadata = data + bytes.readInt32BE(data - 4) + 4
+    return metadata + bytes.readInt32BE(metadata - 4)
+  }
+}
+
+/**
+ * An event that makes its id, its place in the log and most of its metadata out of the row when it is asked for them, which those who follow
+ * the log hardly do. It keeps the stretch that it came with for as long as it is kept itself, and what is copied out of it
+ * (`{ ...event }`) lacks those.
+ */
+class CopiedEvent implements StoredEvent {
+  readonly type: string
+  readonly stream: string
+  readonly revision: number
+  readonly data: JsonObject
+  readonly metadata: StoredEvent['metadata']
+  readonly recordedAt: string
+  readonly #bytes: Buffer
+  readonly #row: number
+
+  constructor(bytes: Buffer, row: number, stream: string, data: number, metadata: number, end: number) {
+    this.type = typeOf(bytes, row + TYPE, data - 4)
+    this.stream = stream
+    this.revision = bytes.readInt32BE(row + REVISION)
+    this.data = JSON.parse(bytes.toString('utf8', data, metadata - 4))
+    this.metadata =
+      readLean(bytes, metadata, end, row + CHAIN, lastFrame()) ??
+      metadataOf(bytes.toString('utf8', metadata, end), bytes.toString('hex', row + CHAIN, row + CHAIN + 32))
+    this.recordedAt = isoOf(bytes.readInt32BE(row + RECORDED_AT), bytes.readUInt32BE(row + RECORDED_AT + 4))
+    this.#bytes = bytes
+    this.#row = row
+  }
+
+  get id(): string {
+    const hex = this.#bytes.toString('hex', this.#row + ID, this.#row + ID + 16)
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+  }
+
+  get position(): string {
+    return String(int8(this.#bytes, this.#row + POSITION))
   }
 }
 
@@ -91,8 +129,14 @@ function int8(bytes: Buffer, at: number): number {
   return bytes.readInt32BE(at) * 0x1_0000_0000 + bytes.readUInt32BE(at + 4)
 }
 
-function uuid(hex: string): string {
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+let lastType = ''
+
+/** Events that follow each other are often of one type. */
+function typeOf(bytes: Buffer, from: number, to: number): string {
+  let same = to - from === lastType.length
+  for (let i = 0; same && i < lastType.length; i++) same = bytes[from + i] === lastType.charCodeAt(i)
+  if (!same) lastType = kept(bytes.toString('utf8', from, to))
+  return lastType
 }
 
 let lastHigh = 0

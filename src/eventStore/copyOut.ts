@@ -5,8 +5,16 @@ export class TooManyBytes extends Error {
   override readonly name = 'TooManyBytes'
 }
 
+/** In bytes. */
+export interface CopySize {
+  /** So many are made room for at once, */
+  readonly expected: number
+  /** and more than that is an error. */
+  readonly most: number
+}
+
 /** Everything that a `COPY … TO STDOUT` writes, on a connection of the pool. @throws TooManyBytes */
-export async function copyOut(pool: pg.Pool, text: string, mostBytes: number): Promise<Buffer> {
+export async function copyOut(pool: pg.Pool, text: string, size: CopySize): Promise<Buffer> {
   const client = await pool.connect()
   let fault: Error | undefined
   // The call fails by itself; without a listener the process would end.
@@ -14,7 +22,7 @@ export async function copyOut(pool: pg.Pool, text: string, mostBytes: number): P
   client.on('error', ignore)
   try {
     return await new Promise<Buffer>((resolve, reject) => {
-      client.query(new CopyOut(text, mostBytes, (error, bytes) => (error ? reject(error) : resolve(bytes!))))
+      client.query(new CopyOut(text, size, (error, bytes) => (error ? reject(error) : resolve(bytes!))))
     })
   } catch (error) {
     fault = error as Error
@@ -40,13 +48,14 @@ class CopyOut implements pg.Submittable {
   readonly #mostBytes: number
   /** `pg` wraps it to clear its time-out. */
   callback: (error: Error | null, bytes?: Buffer) => void
-  #bytes = Buffer.allocUnsafe(1 << 18)
+  #bytes: Buffer
   #at = 0
   #error: Error | null = null
 
-  constructor(text: string, mostBytes: number, callback: CopyOut['callback']) {
+  constructor(text: string, { expected, most }: CopySize, callback: CopyOut['callback']) {
     this.#text = text
-    this.#mostBytes = mostBytes
+    this.#mostBytes = most
+    this.#bytes = Buffer.allocUnsafe(Math.min(expected, most))
     this.callback = callback
   }
 

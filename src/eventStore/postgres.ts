@@ -71,10 +71,10 @@ export async function createPostgresEventStore(options: PostgresEventStoreOption
   }
   const once: Query = async (config) => (await pool.query(config)) as unknown as { rows: string[][] }
   const query: Query = (config) => untilDeadline(() => once(config))
-  const copyOnce: StretchSource['copy'] = (text, mostBytes) => copyOut(pool, text, mostBytes)
+  const copyOnce: StretchSource['copy'] = (text, size) => copyOut(pool, text, size)
   const source: StretchSource = {
     query,
-    copy: (text, mostBytes) => untilDeadline(() => copyOnce(text, mostBytes)),
+    copy: (text, size) => untilDeadline(() => copyOnce(text, size)),
   }
 
   await untilDeadline(async () => {
@@ -130,7 +130,7 @@ export async function createPostgresEventStore(options: PostgresEventStoreOption
             readStretches(
               {
                 query: (config) => untilClosed(signal, () => once(config)),
-                copy: (text, mostBytes) => untilClosed(signal, () => copyOnce(text, mostBytes)),
+                copy: (text, size) => untilClosed(signal, () => copyOnce(text, size)),
               },
               range,
             ),

@@ -37,7 +37,9 @@ export async function* follow(
         caughtUp = false
         const to = await head()
         const range = { ...filter, from: at, to }
-        const read = (await isBroad(filter)) ? readStretches({ ...range, pageSize }) : pages(at, to)
+        const read = (await isBroad(filter))
+          ? readStretches({ ...range, pageSize, lean: true })
+          : pages(at, to)
         for await (const page of read) {
           at = page.through
           yield { kind: 'events', ...page }

@@ -1,7 +1,7 @@
 import type { StoredEvent } from '../domain/envelope.ts'
 import type { Position } from '../domain/position.ts'
 import { COPIED, CopiedEvents } from './copiedEvents.ts'
-import { TooManyBytes } from './copyOut.ts'
+import { type CopySize, TooManyBytes } from './copyOut.ts'
 import { matcher } from './eventFilter.ts'
 import type { EventFilter } from './eventStore.ts'
 import { type Query, RAW } from './postgresQuery.ts'
@@ -10,7 +10,7 @@ import { type Query, RAW } from './postgresQuery.ts'
 export interface StretchSource {
   readonly query: Query
   /** Everything that a COPY writes. @throws TooManyBytes */
-  readonly copy: (text: string, mostBytes: number) => Promise<Buffer>
+  readonly copy: (text: string, bytes: CopySize) => Promise<Buffer>
 }
 
 export interface StretchOptions extends Pick<EventFilter, 'categories'> {
@@ -20,6 +20,8 @@ export interface StretchOptions extends Pick<EventFilter, 'categories'> {
   readonly to: Position
   /** Events handed over at a time, at most. */
   readonly pageSize: number
+  /** For who follows the log: see `CopiedEvents.takeLean`. */
+  readonly lean?: boolean
 }
 
 /** Positions have no gaps: so many at most are read at once, */
@@ -35,39 +37,37 @@ const MOST_BYTES = 67_108_864
  */
 export async function* readStretches(
   source: StretchSource,
-  { from, to, pageSize, categories }: StretchOptions,
+  { from, to, pageSize, categories, lean = false }: StretchOptions,
 ): AsyncGenerator<{ events: StoredEvent[]; through: Position }> {
   const matches = categories && matcher({ categories })
   const names = new StreamNames()
   const end = Number(to)
   let asked = Number(from)
   let size = pageSize
+  let perEvent = 1000
   const ask = (): Promise<Stretch> => {
     const after = asked
     asked = Math.min(after + size, end)
-    return readStretch(source, names, after, asked)
+    return readStretch(source, names, after, asked, perEvent)
   }
   let next: Promise<Stretch> | undefined = asked < end ? ask() : undefined
   while (next) {
     const { rows, bytes, after, through } = await next
     asked = through
-    const fitting = Math.floor((BYTES * (through - after)) / Math.max(bytes, 1))
-    size = Math.max(1, Math.min(size * 2, fitting, MOST_EVENTS))
+    perEvent = Math.max(bytes / (through - after), 1)
+    size = Math.max(1, Math.min(size * 2, Math.floor(BYTES / perEvent), MOST_EVENTS))
     next = asked < end ? ask() : undefined
     next?.catch(() => {})
     while (!rows.done) {
       const events: StoredEvent[] = []
-      let at = from
+      let last = 0
       for (let n = 0; n < pageSize && !rows.done; n++) {
         const stream = names.get(rows.stream)
-        if (matches && !matches({ stream, type: '' })) at = rows.skip()
-        else {
-          const event = rows.take(stream)
-          events.push(event)
-          at = event.position
-        }
+        last = rows.position
+        if (matches && !matches({ stream, type: '' })) rows.skip()
+        else events.push(lean ? rows.takeLean(stream) : rows.take(stream))
       }
-      yield { events, through: at }
+      yield { events, through: String(last) }
     }
   }
 }
@@ -84,13 +84,17 @@ async function readStretch(
   names: StreamNames,
   after: number,
   to: number,
+  perEvent: number,
 ): Promise<Stretch> {
   for (let through = to; ; through = after + Math.max(1, Math.floor((through - after) / 4))) {
     try {
       const bytes = await source.copy(
         `copy (select ${COPIED} from log.events where position > ${after} and position <= ${through} order by position)
            to stdout (format binary)`,
-        through - after > 1 ? MOST_BYTES : Number.POSITIVE_INFINITY,
+        {
+          expected: Math.ceil((through - after) * perEvent * 1.1) + 1024,
+          most: through - after > 1 ? MOST_BYTES : Number.POSITIVE_INFINITY,
+        },
       )
       const rows = new CopiedEvents(bytes)
       await names.learn(source.query, rows.streams())

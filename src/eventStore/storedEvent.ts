@@ -1,4 +1,5 @@
 import type { EventMetadata, StoredEvent } from '../domain/envelope.ts'
+import { BETWEEN, type Frame, frameOf, type Metadata, TIME } from './metadataFrame.ts'
 
 /** A row of the log as PostgreSQL writes it in a session in UTC; the columns are those of `COLUMNS` in postgresRead.ts. */
 export type EventRow = readonly string[]
@@ -27,18 +28,11 @@ export function kept(type: string): string {
   return type
 }
 
-/** The text of an event's metadata up to the value of `commandId`, and from behind that of `occurredAt`. */
-interface Frame {
-  readonly before: string
-  readonly after: string
-  readonly shared: Metadata
-}
-type Metadata = Omit<EventMetadata, 'chain'>
-
-const BETWEEN = '","occurredAt":"'
-const TIME = '2011-09-30T22:38:44.546Z'.length
-
 let frame: Frame | undefined
+
+/** What the metadata that was read lately has in common. */
+export const lastFrame = (): Frame | undefined => frame
+
 let last: Metadata | undefined
 
 /**
@@ -80,18 +74,6 @@ export function metadataOf(text: string, chain: string): EventMetadata {
   last = metadata
   metadata.chain = chain
   return metadata
-}
-
-/** Undefined where the text is not written as `encode` writes it. */
-function frameOf(text: string, metadata: Metadata): Frame | undefined {
-  const { $causationId, $correlationId, actor, commandHash, commandId, occurredAt, tenant, v } = metadata
-  if (typeof commandId !== 'string' || typeof occurredAt !== 'string') return undefined
-  const first = JSON.stringify({ $causationId, $correlationId, actor, commandHash })
-  const before = `${first.slice(0, -1)},"commandId":"`
-  const after = `",${JSON.stringify({ tenant, v }).slice(1)}`
-  const value = (member: string) => JSON.stringify(member).slice(1, -1)
-  if (text !== before + value(commandId) + BETWEEN + value(occurredAt) + after) return undefined
-  return { before, after, shared: metadata }
 }
 
 let lastTime = ''
