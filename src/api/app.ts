@@ -12,7 +12,6 @@ import { answerErrors, answerRawErrors, frameworkProblem } from './errors.ts'
 import { flowRoutes } from './flowRoutes.ts'
 import { healthRoutes } from './healthRoutes.ts'
 import { acceptJsonBodies, BODY_LIMIT } from './jsonBody.ts'
-import { watchLoad } from './load.ts'
 import { measure } from './measure.ts'
 import { migrationRoutes } from './migrationRoutes.ts'
 import { describeRoutes } from './openapi.ts'
@@ -22,12 +21,13 @@ import { lazyRequestLogger } from './requestLogger.ts'
 import { secureHeaders } from './securityHeaders.ts'
 import { sessionListRoutes } from './sessionListRoutes.ts'
 import { sessionRoutes } from './sessionRoutes.ts'
+import { shedOverload } from './shedding.ts'
 import { statisticsRoutes } from './statisticsRoutes.ts'
 import { stepRoutes } from './stepRoutes.ts'
 import { validatorCompiler } from './validation.ts'
 
 /**
- * The HTTP service, built and not yet listening. The order of checks is the order of hooks: who (401), how often (429), may they
+ * The HTTP service, built and not yet listening. The order of checks is the order of hooks, once there is time for a request at all (503): who (401), how often (429), may they
  * (403), what kind of body (415, 413), is it JSON (400), has it the right shape (422); the handler sees to the rest. `more` are
  * the routes of further slices.
  */
@@ -37,6 +37,7 @@ export async function buildApp(
 ): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: deps.logger,
+    serverFactory: shedOverload(deps),
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'correlationId' }),
     bodyLimit: BODY_LIMIT,
     genReqId: (request) => correlationIdOf(request.headers),
@@ -54,7 +55,6 @@ export async function buildApp(
   // Answers are made by this program; their schemas are documentation and no filter.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value))
   answerErrors(app)
-  const load = watchLoad(app)
   secureHeaders(app)
   if (deps.config.frontendUrl)
     await app.register(fastifyCors, {
@@ -63,7 +63,7 @@ export async function buildApp(
       maxAge: 600,
     })
   requireTokens(app, deps)
-  limitRates(app, deps, load)
+  limitRates(app, deps)
   acceptJsonBodies(app)
   measure(app, deps)
   const document = describeRoutes(app)

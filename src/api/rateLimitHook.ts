@@ -1,17 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import type { AppDependencies } from './dependencies.ts'
-import type { Load } from './load.ts'
 import { problem } from './problem.ts'
 
-/** Refuses callers who ask too often, and everybody while more is under way than can be answered in time. */
-export function limitRates(
-  app: FastifyInstance,
-  deps: Pick<AppDependencies, 'rateLimiter'>,
-  load: Load,
-): void {
+/** Refuses callers who ask too often. */
+export function limitRates(app: FastifyInstance, deps: Pick<AppDependencies, 'rateLimiter'>): void {
   app.addHook('onRequest', (request, _reply, done) => {
     if (!request.caller) return done()
-    if (load.full) return done(overloaded())
     const { tenant, sub } = request.caller
     const wait = deps.rateLimiter?.take(`${tenant.length}:${tenant}${sub}`)
     if (typeof wait === 'object') wait.then((wait) => done(wait ? tooOften(wait) : undefined), done)
@@ -22,9 +16,4 @@ export function limitRates(
 const tooOften = (seconds: number) =>
   problem(429, 'rate_limited', `Too many requests; try again in ${seconds} s.`, {
     headers: { 'retry-after': String(seconds) },
-  })
-
-const overloaded = () =>
-  problem(503, 'overloaded', 'More is asked than can be answered at the moment; try again.', {
-    headers: { 'retry-after': '1' },
   })

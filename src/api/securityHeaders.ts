@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 
 /** What a browser is told about every answer: it is data, for whoever asked, and no page. */
-const headers = {
+export const securityHeaders = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
@@ -13,7 +13,7 @@ const headers = {
 
 export function secureHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(headers)
+    reply.headers(securityHeaders)
     reply.header('x-correlation-id', request.id)
     done()
   })

@@ -80,7 +80,7 @@ export const breakages: Readonly<Record<string, Breakage>> = {
   },
   'never-shedding': {
     invariant: 10,
-    file: 'src/api/rateLimitHook.ts',
+    file: 'src/api/shedding.ts',
     from: 'if (load.full)',
     to: 'if (false)',
     fault: 'client network cut',

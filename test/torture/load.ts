@@ -111,8 +111,8 @@ function importLines(tenant: string): string[] {
   })
 }
 
-/** Before anything is broken: only slow machines make it ask again. */
-async function must(url: string, told: Parameters<typeof send>[1]) {
+/** While nothing is broken: only slow machines make it ask again. */
+export async function must(url: string, told: Parameters<typeof send>[1]) {
   for (let attempt = 0; ; attempt++) {
     try {
       const got = await send(url, told)

@@ -2,8 +2,8 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { send } from './client.ts'
 import type { History } from './history.ts'
+import { must } from './load.ts'
 import type { Offer, Offered } from './overloadClient.ts'
 import { FLOW } from './participants.ts'
 import { TENANTS, token } from './tenants.ts'
@@ -23,7 +23,7 @@ export async function shedsOverload(
   const sessions = await Promise.all(
     Array.from({ length: SESSIONS }, async () => {
       const start = { method: 'POST', path: '/onboarding/start', body: { flowId: FLOW }, token: member }
-      return (await send(api[0]!.url, start)).body.id as string
+      return (await must(api[0]!.url, start)).body.id as string
     }),
   )
   const common = { urls: api.map(({ ownUrl }) => ownUrl), sessions, token: member }
