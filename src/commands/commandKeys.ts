@@ -34,6 +34,8 @@ export interface CommandKeys {
   take(use: KeyUse): Promise<'taken' | KeyHolder>
   /** Gives a key that nothing was recorded under to another use; false when somebody else was faster. */
   takeOver(holder: KeyHolder, use: KeyUse): Promise<boolean>
+  /** From now on it was taken just now; false when it was given up or given away meanwhile, or its outcome is kept. */
+  renew(use: KeyUse): Promise<boolean>
   /** Nothing was recorded: the key is free again. */
   release(use: KeyUse): Promise<void>
   /**
@@ -92,6 +94,14 @@ export async function createCommandKeys(options: {
         `update log.command_keys set stream = $5, hash = $6, at = $7, taken_at = clock_timestamp()
           where tenant = $1 and key = $2 and hash = $3 and at = $4 and unchanged_revision is null`,
         [use.tenant, use.key, holder.hash, holder.at, use.stream, use.hash, use.at],
+      )
+      return rowCount === 1
+    },
+    async renew(use) {
+      const { rowCount } = await pool.query(
+        `update log.command_keys set taken_at = clock_timestamp()
+          where tenant = $1 and key = $2 and hash = $3 and at = $4 and unchanged_revision is null`,
+        [use.tenant, use.key, use.hash, use.at],
       )
       return rowCount === 1
     },

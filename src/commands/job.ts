@@ -14,6 +14,8 @@ export interface Task<S, C> {
   readonly admit?: ((state: S) => Refusal | undefined) | undefined
   /** It was accepted before and changed nothing. */
   readonly unchanged?: { readonly revision: number; readonly position: Position } | undefined
+  /** Whether it may still record something, where that can change while it waits. */
+  readonly mayRecord?: () => boolean | Promise<boolean>
   /** Type of the command, once it is made; for metrics. */
   type: string
 }

@@ -100,6 +100,8 @@ class StreamQueue<S, C, E extends DomainEvent<string, unknown>> {
       isNewest = true
     }
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      await this.dropOvertaken(batch)
+      if (batch.length === 0) return
       const plan = await this.plan(batch, snapshot)
       if (plan.encoded.length > 0) {
         const after = await this.append(plan, snapshot)
@@ -116,6 +118,16 @@ class StreamQueue<S, C, E extends DomainEvent<string, unknown>> {
     throw new EventStoreUnavailable(
       `${stream} was changed ${MOST_ATTEMPTS} times while a command was decided`,
     )
+  }
+
+  /** Takes out of the batch what must not record any more; asking whether it may takes time only where some has passed. */
+  private async dropOvertaken(batch: Job<S, C, E>[]): Promise<void> {
+    for (const job of [...batch]) {
+      const may = job.task.mayRecord?.() ?? true
+      if (may === true || (await may)) continue
+      batch.splice(batch.indexOf(job), 1)
+      job.reject(new EventStoreUnavailable('Another attempt at the command was answered meanwhile'))
+    }
   }
 
   /** Decides the batch on the snapshot; what does not fit into one append goes back to the head of the queue. */

@@ -348,6 +348,60 @@ describe('a repeat under the same key', () => {
   })
 })
 
+describe('while a first attempt stands still on another node', () => {
+  /** A node whose next append waits to be let through. */
+  function standingStill() {
+    const { promise: gate, resolve: letThrough } = Promise.withResolvers<void>()
+    const slow: EventStore = {
+      ...store,
+      append: async (...append) => {
+        await gate
+        return store.append(...append)
+      },
+    }
+    return { handle: createHandle({ store: slow, commandKeys: nodes[0]!.keys }), letThrough }
+  }
+  const wait = (ms: number) => new Promise((wake) => setTimeout(wake, ms))
+
+  test('a repeat is not refused what the first may still record', async () => {
+    const id = await started()
+    const still = standingStill()
+    const key = 'not-yet-refused'
+    const first = still.handle(sessionAggregate, id, context({ key }), submit({ name: 'Ann' }))
+    await wait(100)
+    await handle(sessionAggregate, id, context(), pause)
+    let told = false
+    const second = nodes[1]!.handle(sessionAggregate, id, context({ key }), submit({ name: 'Ann' }))
+    void second.then(() => {
+      told = true
+    })
+    await wait(600)
+    expect(told).toBe(false)
+    await handle(sessionAggregate, id, context(), resume)
+    still.letThrough()
+    const answer = accepted(await first)
+    expect(accepted(await second)).toMatchObject({
+      revision: answer.revision,
+      position: answer.position,
+      replayed: true,
+    })
+  })
+
+  test('it records nothing more once its key was given up', async () => {
+    const id = await started()
+    const still = standingStill()
+    const key = 'given-up'
+    const first = still.handle(sessionAggregate, id, context({ key }), submit({ name: 'Ann' }))
+    const failed = expect(first).rejects.toThrow(EventStoreUnavailable)
+    await wait(1100)
+    await nodes[1]!.keys.release({ tenant: 'acme', key, stream: '', hash: 'a'.repeat(64), at: '' })
+    await handle(sessionAggregate, id, context(), track(1))
+    still.letThrough()
+    await failed
+    expect(await types(id)).not.toContain('StepCompleted')
+  })
+})
+
 test('of two attempts at a command that changes nothing, the first to be kept is the answer of both', async () => {
   const { connectionString } = database
   const keys = nodes[0]!.keys
