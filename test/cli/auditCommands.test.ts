@@ -1,8 +1,6 @@
-import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { replayPage } from '../../src/cli/replayPage.ts'
@@ -13,6 +11,7 @@ import type { EventStore } from '../../src/eventStore/eventStore.ts'
 import { createPostgresEventStore } from '../../src/eventStore/postgres.ts'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
 import { record, recordIn, signal } from '../support/log.ts'
+import { runProgram } from '../support/program.ts'
 
 let database: TestDatabase
 let store: EventStore
@@ -62,16 +61,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-async function run(command: string, ...args: string[]) {
-  const child = spawn(process.execPath, [`src/cli/${command}.ts`, ...args], {
-    env: { ...process.env, DATABASE_URL: database.connectionString, DATA_DIR: folder },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const code = new Promise<number | null>((done) => child.on('exit', done))
-  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)])
-  return { code: await code, out, err }
-}
-
+const run = (command: string, ...args: string[]) =>
+  runProgram(command, args, { DATABASE_URL: database.connectionString, DATA_DIR: folder })
 const replay = (...args: string[]) => run('replay', '--tenant', 'acme', ...args)
 
 test('replay shows a session beside the events that made it, plainly when nobody watches', async () => {

@@ -1,26 +1,14 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { check, within } from '../../src/cli/conformance/check.ts'
 import { adapters } from '../../src/cli/conformance/registry.ts'
 import { readVectors } from '../../src/cli/conformance/vectorFile.ts'
+import { runProgram } from '../support/program.ts'
 import { needsSharedData, sharedFile, sharedMissing } from '../support/sharedData.ts'
 
-const run = promisify(execFile)
-const script = join(import.meta.dirname, '../../src/cli/conformance.ts')
-
-async function conformance(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  try {
-    const { stdout, stderr } = await run(process.execPath, [script, ...args])
-    return { code: 0, out: stdout, err: stderr }
-  } catch (error) {
-    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }
-    return { code, out: stdout, err: stderr }
-  }
-}
+const conformance = (...args: string[]) => runProgram('conformance', args)
 
 let folder: string
 beforeAll(async () => {

@@ -1,14 +1,10 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runProgram } from '../support/program.ts'
 import { needsSharedData, sharedFile, sharedJson, sharedMissing } from '../support/sharedData.ts'
-
-const run = promisify(execFile)
-const script = join(import.meta.dirname, '../../src/cli/model.ts')
 
 let folder: string
 beforeAll(async () => {
@@ -16,15 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-async function model(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  try {
-    const { stdout, stderr } = await run(process.execPath, [script, ...args])
-    return { code: 0, out: stdout, err: stderr }
-  } catch (error) {
-    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }
-    return { code, out: stdout, err: stderr }
-  }
-}
+const model = (...args: string[]) => runProgram('model', args)
 
 async function csv(text: string, name = 'data.csv'): Promise<string> {
   const file = join(folder, name)

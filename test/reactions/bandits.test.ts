@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import pg from 'pg'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -8,9 +5,10 @@ import { createCommandKeys } from '../../src/commands/commandKeys.ts'
 import { startExperiments } from '../../src/commands/experiments.ts'
 import { createHandle } from '../../src/commands/handle.ts'
 import { createPostgresEventStore } from '../../src/eventStore/postgres.ts'
-import { type Analysis, startAnalysis } from '../../src/projections/analysis/analysisIndex.ts'
+import type { Analysis } from '../../src/projections/analysis/analysisIndex.ts'
 import { startBandits } from '../../src/reactions/bandits.ts'
 import type { LeasedSchedule } from '../../src/reactions/leasedSchedule.ts'
+import { startTestAnalysis } from '../support/analysisNode.ts'
 import type { Client } from '../support/client.ts'
 import { importHistory, publish } from '../support/history.ts'
 import { startTestService, type TestService } from '../support/service.ts'
@@ -41,15 +39,7 @@ beforeAll(async () => {
   const handle = createHandle({ store, commandKeys })
   const experiments = await startExperiments({ store, handle, onError })
   closing.push(() => experiments.stop())
-  const folder = await mkdtemp(join(tmpdir(), 'gangway-bandits-'))
-  closing.push(() => rm(folder, { recursive: true, force: true }))
-  analysis = startAnalysis({
-    databaseUrl: connectionString,
-    eventStoreUrl: undefined,
-    folder,
-    keeping: false,
-    logger,
-  })
+  analysis = await startTestAnalysis(connectionString, logger)
   closing.push(() => analysis.stop())
   const now = () => new Date()
   bandits = startBandits({ pool, handle, experiments, analysis, now, onError, everyMs: 3_600_000 })

@@ -1,21 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Analysis, startAnalysis } from '../../src/projections/analysis/analysisIndex.ts'
 import { startDifficultyWatch } from '../../src/reactions/difficulty.ts'
 import type { LeasedSchedule } from '../../src/reactions/leasedSchedule.ts'
-import { type ApiNode, startApiNode } from '../support/apiNode.ts'
+import { startAnalysisNode } from '../support/analysisNode.ts'
 import type { Client } from '../support/client.ts'
-import { freshDatabase, type TestDatabase } from '../support/database.ts'
 import { record } from '../support/log.ts'
 
 const OTHERS = 24
 
-let database: TestDatabase
-let node: ApiNode
-let analysis: Analysis
-let folder: string
+let node: Awaited<ReturnType<typeof startAnalysisNode>>
 let admin: Client
 let watch: LeasedSchedule
 let second: LeasedSchedule
@@ -23,16 +15,7 @@ let latest = '0'
 const faults: unknown[] = []
 
 beforeAll(async () => {
-  database = await freshDatabase()
-  node = await startApiNode(database.connectionString)
-  folder = await mkdtemp(join(tmpdir(), 'gangway-difficulty-'))
-  analysis = startAnalysis({
-    databaseUrl: database.connectionString,
-    eventStoreUrl: undefined,
-    folder,
-    keeping: false,
-    logger: node.deps.logger,
-  })
+  node = await startAnalysisNode()
   admin = await node.client('acme', 'root', 'admin')
   await admin.post('/flows', {
     id: 'desk',
@@ -55,16 +38,13 @@ beforeAll(async () => {
 afterAll(async () => {
   await watch?.stop()
   await second?.stop()
-  await analysis?.stop()
   await node?.stop()
-  await database?.drop()
-  await rm(folder, { recursive: true, force: true })
 })
 
 const start = () =>
   startDifficultyWatch({
     ...node.deps,
-    analysis,
+    analysis: node.analysis,
     onError: (error) => faults.push(error),
     everyMs: 3_600_000,
   })
@@ -79,7 +59,7 @@ async function submit(id: string, step: string, data: object): Promise<number> {
 }
 /** A look once everything so far has been seen. */
 async function look(by = watch): Promise<number> {
-  await analysis.reached(latest, 10_000)
+  await node.analysis.reached(latest, 10_000)
   await admin.get(`/onboarding/sessions?after=${latest}`)
   return by.look()
 }

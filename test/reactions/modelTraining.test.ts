@@ -1,36 +1,19 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createModels, modelAggregate } from '../../src/commands/models.ts'
-import { type Analysis, startAnalysis } from '../../src/projections/analysis/analysisIndex.ts'
 import { trainOnFlowOf } from '../../src/projections/analysis/trainOnFlow.ts'
 import type { LeasedSchedule } from '../../src/reactions/leasedSchedule.ts'
 import { startModelTraining } from '../../src/reactions/modelTraining.ts'
-import { type ApiNode, startApiNode } from '../support/apiNode.ts'
-import { freshDatabase, type TestDatabase } from '../support/database.ts'
+import { startAnalysisNode } from '../support/analysisNode.ts'
 import { record } from '../support/log.ts'
 
-let database: TestDatabase
-let node: ApiNode
-let analysis: Analysis
-let folder: string
+let node: Awaited<ReturnType<typeof startAnalysisNode>>
 let training: LeasedSchedule
 let other: LeasedSchedule
 const faults: unknown[] = []
 
 beforeAll(async () => {
-  database = await freshDatabase()
-  node = await startApiNode(database.connectionString)
-  folder = await mkdtemp(join(tmpdir(), 'gangway-models-'))
-  analysis = startAnalysis({
-    databaseUrl: database.connectionString,
-    eventStoreUrl: undefined,
-    folder,
-    keeping: false,
-    logger: node.deps.logger,
-  })
-  const models = createModels({ ...node.deps, train: trainOnFlowOf(analysis) })
+  node = await startAnalysisNode()
+  const models = createModels({ ...node.deps, train: trainOnFlowOf(node.analysis) })
   const start = () =>
     startModelTraining({
       pool: node.deps.pool,
@@ -45,10 +28,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await training?.stop()
   await other?.stop()
-  await analysis?.stop()
   await node?.stop()
-  await database?.drop()
-  await rm(folder, { recursive: true, force: true })
 })
 
 let ended = 0
@@ -69,7 +49,7 @@ async function endSessions(count: number): Promise<void> {
     ])
     position = recorded.position
   }
-  await analysis.reached(position, 10_000)
+  await node.analysis.reached(position, 10_000)
   await node.deps.readModels.waitFor('sessions', position, 10_000)
 }
 const latest = async () => (await node.deps.handle.load(modelAggregate, 'acme', 'desk'))?.state.latest

@@ -1,15 +1,5 @@
 import { hour } from './history.ts'
-
-/** A seeded generator (mulberry32). */
-function random(seed: number) {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
+import { seeded } from './seeded.ts'
 
 export const STEPS = ['welcome', 'profile', 'identity', 'payment', 'tour']
 
@@ -19,7 +9,7 @@ export const STEPS = ['welcome', 'profile', 'identity', 'payment', 'tour']
  * later.
  */
 export function onboardings(sessions: number, seed = 1): object[] {
-  const next = random(seed)
+  const next = seeded(seed)
   const lines: object[] = []
   for (let n = 0; n < sessions; n++) {
     const session = `s${n}`

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { createServer } from 'node:net'
 import { Redis } from 'ioredis'
+import { freePort } from '../../src/services/postgresCluster.ts'
 
 /** Why there is no Redis to test with; undefined when there is one, at REDIS_URL or as a `redis-server` on the path. */
 export const noRedis: string | undefined =
@@ -41,11 +41,3 @@ export async function startRedis(): Promise<TestRedis> {
 }
 
 const nothing = async () => {}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-  const { port } = server.address() as { port: number }
-  await new Promise((closed) => server.close(closed))
-  return port
-}

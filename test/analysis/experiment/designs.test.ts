@@ -5,7 +5,8 @@ import { stratifiedSamples } from '../../../src/analysis/experiment/periods.ts'
 import { experimentResults } from '../../../src/analysis/experiment/results.ts'
 import { together } from '../../../src/analysis/experiment/units.ts'
 import { addUnit, type Moments, meanOf, noMoments } from '../../../src/analysis/statistics/moments.ts'
-import { conversions, metric, seeded, spec } from './support.ts'
+import { seeded } from '../../support/seeded.ts'
+import { conversions, metric, spec } from './support.ts'
 
 describe('several factors', () => {
   const factors = [

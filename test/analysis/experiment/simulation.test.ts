@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { compareArms } from '../../../src/analysis/experiment/compare.ts'
 import { sampleOfMetric } from '../../../src/analysis/experiment/periods.ts'
 import { addUnit, type Moments, noMoments } from '../../../src/analysis/statistics/moments.ts'
-import { metric, normals, seeded } from './support.ts'
+import { seeded } from '../../support/seeded.ts'
+import { metric, normals } from './support.ts'
 
 /**
  * Experiments in which nothing differs (or a known amount does), many times over, through the comparison that the

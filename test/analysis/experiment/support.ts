@@ -47,17 +47,6 @@ export function conversions(...arms: readonly { x: number; n: number }[]): Exper
   return dataOf(variant, [{ numerator }], { variants: arms.length })
 }
 
-/** A small seeded generator (mulberry32): tests that draw must draw the same each time. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** Two standard normals at a time (Box & Muller 1958). */
 export function normals(random: () => number): () => number {
   let spare: number | undefined

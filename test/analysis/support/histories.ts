@@ -1,6 +1,7 @@
 import type { AnalysisEvent } from '../../../src/analysis/columns/analysisEvent.ts'
 import { ColumnarIndex } from '../../../src/analysis/columns/columnarIndex.ts'
 import type { AnalysisSource } from '../../../src/analysis/plan/source.ts'
+import { seeded } from '../../support/seeded.ts'
 
 /** One event as tests write it down: `step:x`, `signal` or `!EventType`. */
 export interface Happened {
@@ -37,15 +38,9 @@ export function sourceOf(events: readonly Happened[], about: Partial<AnalysisSou
   return { index, steps: [], segments: new Map(), now: Date.UTC(2030, 0, 1), ...about }
 }
 
-/** A seeded generator (mulberry32), so that a failure can be repeated. */
+/** Chance that can be repeated. */
 export function random(seed: number) {
-  let state = seed >>> 0
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
+  const next = seeded(seed)
   const below = (n: number) => Math.floor(next() * n)
   return {
     next,
