@@ -143,7 +143,7 @@ export async function startExperiments(deps: {
     if (!loaded?.state.definition)
       return { kind: 'refused', refusal: experimentUnknown(key), replayed: false }
     const { definition, status, weights } = loaded.state
-    return handle(assignmentAggregate, `${key}:${definition.unit}:${unitId}`, context, () => ({
+    return handle(assignmentAggregate, assignmentId(key, definition.unit, unitId), context, () => ({
       type: 'AssignVariant' as const,
       experiment: { definition, status, weights },
       unitId,
@@ -229,3 +229,7 @@ export async function startExperiments(deps: {
 }
 
 const placeOf = (tenant: string, flowId: string) => JSON.stringify([tenant, flowId])
+
+/** One stream a unit and experiment; no key ends where another's unit begins. */
+const assignmentId = (key: string, unit: string, unitId: string): string =>
+  `${key.replaceAll('%', '%25').replaceAll(':', '%3A')}:${unit}:${unitId}`

@@ -5,12 +5,12 @@ import { overridesSchema } from './overrides.ts'
 /** An experiment as a tenant defines it. Shape only; what the shape cannot say is in experimentFaults.ts. */
 
 const exact = { additionalProperties: false }
-const key = Type.String({ minLength: 1, maxLength: 100, pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]*$' })
-const variantKey = Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}]+$' })
+/** Printable, as in an imported exposure: an experiment that ran elsewhere keeps the name it had there. */
+const key = Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}]+$' })
 
 const variant = Type.Object(
   {
-    key: variantKey,
+    key,
     weight: Type.Number({ minimum: 0, maximum: 1_000_000 }),
     overrides: Type.Optional(overridesSchema),
     levels: Type.Optional(

@@ -18,6 +18,8 @@ export function shapeFaults(errors: readonly TLocalizedValidationError[]): Input
     else if (keyword === 'required')
       for (const name of (params as { requiredProperties: string[] }).requiredProperties)
         add(`${instancePath}/${escaped(name)}`, 'is missing')
+    else if (keyword === 'enum')
+      add(instancePath, `must be ${inWords((params as { allowedValues: unknown[] }).allowedValues)}`)
     else if (keyword !== 'const' || !hasUnion(errors, instancePath)) add(instancePath, message)
     else add(instancePath, `must be ${allowed(errors, instancePath)}`)
   }
@@ -32,6 +34,9 @@ const hasUnion = (errors: readonly TLocalizedValidationError[], at: string) =>
 function allowed(errors: readonly TLocalizedValidationError[], at: string): string {
   const values = errors
     .filter((error) => error.keyword === 'const' && error.instancePath === at)
-    .map((error) => JSON.stringify((error.params as { allowedValue: unknown }).allowedValue))
-  return [...new Set(values)].join(' or ')
+    .map((error) => (error.params as { allowedValue: unknown }).allowedValue)
+  return inWords(values)
 }
+
+const inWords = (values: readonly unknown[]) =>
+  [...new Set(values.map((value) => JSON.stringify(value)))].join(' or ')

@@ -70,6 +70,20 @@ const results = async (key: string, after?: string) => {
 
 type Json = any
 
+test('an experiment that ran elsewhere keeps its name, and names are told apart whatever is in them', async () => {
+  const key = 'Café “gate” / 30'
+  await define(key, { metrics: [{ ...metric, key: 'étape c' }] })
+  const results = await analyst.get(`/experiments/${encodeURIComponent(key)}/results`)
+  expect(results.body).toMatchObject({ key, metrics: [{ key: 'étape c' }] })
+
+  await running('n')
+  await running('n:user:x')
+  await assign('n', { userId: 'x:user:y' })
+  const { headers } = await member.post('/experiments/n:user:x/assign', { userId: 'y' })
+  const after = headers.get('gangway-position')!
+  for (const one of ['n', 'n:user:x']) expect((await results(one, after)).assigned).toBe(1)
+})
+
 describe('an experiment', () => {
   test('is drafted, replaced, started, stopped, read and listed', async () => {
     const drafted = await define('life')
