@@ -61,20 +61,15 @@ const isLong = (url: string) => /^\/(imports|analytics|audit)\b|[?&]after=/.test
 
 /** From when it is all here, which is its client's business, to the end of its answer, or of its client. */
 function count(load: Load, request: IncomingMessage, response: ServerResponse): void {
-  let began: number | undefined
+  let ended: ((done: boolean) => void) | undefined
   const begin = () => {
     // What nobody read is read away after the answer.
-    if (response.writableEnded) return
-    began = performance.now()
-    load.begun()
+    if (!response.writableEnded) ended = load.begun()
   }
   const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
   if (encoding === undefined && !Number(length)) begin()
   else request.once('end', begin)
-  response.once('close', () => {
-    if (began !== undefined)
-      load.ended(performance.now() - began, response.writableFinished && response.statusCode !== 503)
-  })
+  response.once('close', () => ended?.(response.writableFinished && response.statusCode !== 503))
 }
 
 /** The answer, made as far as it can be. */

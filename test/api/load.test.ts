@@ -2,28 +2,38 @@ import { describe, expect, test } from 'vitest'
 import { createLoad } from '../../src/api/load.ts'
 
 /** A node that answers so many a second, one after the other, and is asked so often, for some seconds. */
-function simulate({ capacity, asked, seconds }: { capacity: number; asked: number; seconds: number }) {
+function simulate({
+  capacity,
+  asked,
+  seconds,
+  gust = 1,
+}: {
+  capacity: number
+  asked: number
+  seconds: number
+  /** Milliseconds between the moments at which it answers. */
+  gust?: number
+}) {
   let at = 0
   const load = createLoad(() => at)
-  const queue: number[] = []
+  const queue: { since: number; answer: (done: boolean) => void }[] = []
   const waits: number[] = []
   let due = 0
   let served = 0
   let refused = 0
   const ask = () => {
     if (load.full) refused += 1
-    else {
-      load.begun()
-      queue.push(at)
-    }
+    else queue.push({ since: at, answer: load.begun() })
   }
   const run = (rate: number, untilMs: number) => {
     for (; at < untilMs; at++) {
       for (due += rate / 1000; due >= 1; due--) ask()
-      for (served += capacity / 1000; served >= 1 && queue.length > 0; served--) {
-        const wait = at - queue.shift()!
-        waits.push(wait)
-        load.ended(wait, true)
+      served += capacity / 1000
+      if (at % gust !== 0) continue
+      for (; served >= 1 && queue.length > 0; served--) {
+        const { since, answer } = queue.shift()!
+        waits.push(at - since)
+        answer(true)
       }
       served = Math.min(served, 1)
     }
@@ -42,9 +52,17 @@ describe('asked for more than it can do, a node', () => {
     expect(usual.refused()).toBe(0)
     const before = usual.answered()
     usual.run(capacity * 10, 13_000)
-    expect(usual.quantile(0.99)).toBeLessThan(700)
+    expect(usual.quantile(0.99)).toBeLessThan(900)
     expect(usual.answered() - before).toBeGreaterThan(capacity * 9)
     expect(usual.refused()).toBeGreaterThan(capacity * 80)
+  })
+
+  test('that answers in gusts does not take a gust for what it can do', () => {
+    const node = simulate({ capacity: 300, asked: 280, seconds: 3, gust: 500 })
+    const before = node.answered()
+    node.run(3000, 23_000)
+    expect(node.quantile(0.99)).toBeLessThan(1000)
+    expect(node.answered() - before).toBeGreaterThan(300 * 20 * 0.6)
   })
 
   test('takes everything again once it is asked for less', () => {
