@@ -73,8 +73,7 @@ type Json = any
 test('an experiment that ran elsewhere keeps its name, and names are told apart whatever is in them', async () => {
   const key = 'Café “gate” / 30'
   await define(key, { metrics: [{ ...metric, key: 'étape c' }] })
-  const results = await analyst.get(`/experiments/${encodeURIComponent(key)}/results`)
-  expect(results.body).toMatchObject({ key, metrics: [{ key: 'étape c' }] })
+  expect(await results(encodeURIComponent(key))).toMatchObject({ key, metrics: [{ key: 'étape c' }] })
 
   await running('n')
   await running('n:user:x')
