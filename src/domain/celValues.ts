@@ -6,8 +6,10 @@ import { type CelList, type CelMap, type CelValue, isCelList, isCelMap } from '@
  */
 export function celValue(value: unknown): CelValue {
   switch (typeof value) {
-    case 'boolean':
     case 'number':
+      // −0 comes out of a request but not out of the log, and conditions could tell them apart: 1 / −0 is −∞.
+      return value + 0
+    case 'boolean':
     case 'string':
       return value
     case 'object':

@@ -181,6 +181,11 @@ describe('a condition', () => {
     expect(judge('context.toString == 1', hostile)).toEqual(failed('field not found: toString'))
     expect(judge('has(context.valueOf) || 1 in context', hostile)).toEqual(decided(false))
   })
+  test('finds the same of a number before and after it was stored', () => {
+    const sent = JSON.parse('{"n":-0,"l":[-0]}')
+    for (const context of [sent, JSON.parse(JSON.stringify(sent))])
+      expect(judge('1.0 / context.n > 0.0 && 1.0 / context.l[0] > 0.0', context)).toEqual(decided(true))
+  })
   test('names the steps it reads', () => {
     expect(planCondition('answers.a.x && answers["b"].y || context.c && answers.a.z').reads).toEqual([
       'a',
