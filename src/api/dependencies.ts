@@ -7,6 +7,7 @@ import type { Config } from '../config.ts'
 import type { Position } from '../domain/position.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
 import type { IndexStatus } from '../projections/analysis/messages.ts'
+import type { ReadModelStatus } from '../projections/status.ts'
 import type { Metrics } from '../services/metrics.ts'
 import type { RateLimiter } from '../services/rateLimit.ts'
 import type { Caller, VerifyToken } from './auth.ts'
@@ -48,14 +49,6 @@ export interface ReadModels {
 export type Caught =
   | { readonly ok: true }
   | { readonly ok: false; readonly behind: Position; readonly at: Position }
-
-export interface ReadModelStatus {
-  readonly name: string
-  readonly position: Position
-  readonly lagEvents: number
-  readonly lagSeconds: number
-  readonly parked: number
-}
 
 declare module 'fastify' {
   interface FastifyContextConfig {

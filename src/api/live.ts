@@ -11,6 +11,7 @@ import { CLOSE, DEFAULT_LIMITS, type LiveLimits } from './liveLimits.ts'
 import { createLiveSessions } from './liveSessions.ts'
 import { acceptUpgrades } from './liveUpgrade.ts'
 import { problem } from './problem.ts'
+import { secondsToWait, tooOften } from './rateLimitHook.ts'
 
 export interface LiveDependencies extends AppDependencies {
   readonly tickets: Tickets<Caller>
@@ -86,12 +87,9 @@ async function admit(request: IncomingMessage, deps: LiveDependencies): Promise<
   refuseForeignOrigin(request, deps.config.frontendUrl)
   if (deps.draining?.()) throw problem(503, 'shutting_down', 'This node is going down.')
   const caller = await callerOf(request, deps)
-  const wait =
-    caller && (await deps.rateLimiter?.take(`${caller.tenant.length}:${caller.tenant}${caller.sub}`))
-  if (!wait) return caller
-  throw problem(429, 'rate_limited', `Too many requests; try again in ${wait} s.`, {
-    headers: { 'retry-after': String(wait) },
-  })
+  const wait = caller && (await secondsToWait(deps.rateLimiter, caller))
+  if (wait) throw tooOften(wait)
+  return caller
 }
 
 async function callerOf({ headers }: IncomingMessage, deps: LiveDependencies): Promise<Caller | undefined> {
