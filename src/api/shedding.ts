@@ -59,17 +59,25 @@ const isAboutService = (url: string) => url.startsWith('/health/') || url === '/
 /** Says nothing of a queue: an import goes on for as long as it is sent, a query for as long as it has to look or was asked to wait. */
 const isLong = (url: string) => /^\/(imports|analytics|audit)\b|[?&]after=/.test(url)
 
-/** From when it is all here, which is its client's business, to the end of its answer, or of its client. */
+/** To the end of its answer, or of its client; but for the time in which it is waited for, which is its client's business. */
 function count(load: Load, request: IncomingMessage, response: ServerResponse): void {
-  let ended: ((done: boolean) => void) | undefined
-  const begin = () => {
-    // What nobody read is read away after the answer.
-    if (!response.writableEnded) ended = load.begun()
+  let ended: ((done: boolean) => void) | undefined = load.begun()
+  const end = (done: boolean) => {
+    ended?.(done)
+    ended = undefined
   }
+  response.once('close', () => end(response.writableFinished && response.statusCode !== 503))
   const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
-  if (encoding === undefined && !Number(length)) begin()
-  else request.once('end', begin)
-  response.once('close', () => ended?.(response.writableFinished && response.statusCode !== 503))
+  if (encoding === undefined && !Number(length)) return
+  // Most are here at once, body and all.
+  setImmediate(() => {
+    if (request.complete || response.closed) return
+    end(false)
+    request.once('end', () => {
+      // What nobody read is read away after the answer.
+      if (!response.writableEnded) ended = load.begun()
+    })
+  })
 }
 
 /** The answer, made as far as it can be. */
