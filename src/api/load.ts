@@ -7,9 +7,9 @@ export interface Load {
 }
 
 /** What waits may take together: as many requests are let in as are answered in this time. */
-const WAIT_MS = 400
+const WAIT_MS = 250
 /** However slow: so many at a time do no harm. */
-const LEAST = 100
+const LEAST = 64
 /** However fast, and as long as nothing is known: a burst of so many is answered within a second, or nearly. */
 const MOST = 1000
 /** Who waited for so long while so many others were answered waited for them. */

@@ -9,7 +9,9 @@ import { FLOW } from './participants.ts'
 import { TENANTS, token } from './tenants.ts'
 import type { World } from './world.ts'
 
-const SESSIONS = 64
+/** More than are under way at a time: few would be written to by both nodes at once, and wait for each other whatever the load. */
+const SESSIONS = 640
+const STARTED_AT_ONCE = 32
 const TIMES_CAPACITY = 10
 const P99_MS = 1000
 
@@ -20,12 +22,17 @@ export async function shedsOverload(
   log: (line: string) => void,
 ): Promise<void> {
   const member = await token(TENANTS[0], 'member', 'member')
-  const sessions = await Promise.all(
-    Array.from({ length: SESSIONS }, async () => {
-      const start = { method: 'POST', path: '/onboarding/start', body: { flowId: FLOW }, token: member }
-      return (await must(api[0]!.url, start)).body.id as string
-    }),
-  )
+  const sessions: string[] = []
+  const start = { method: 'POST', path: '/onboarding/start', body: { flowId: FLOW }, token: member }
+  while (sessions.length < SESSIONS)
+    sessions.push(
+      ...(await Promise.all(
+        Array.from(
+          { length: STARTED_AT_ONCE },
+          async (_, n) => (await must(api[n % api.length]!.ownUrl, start)).body.id as string,
+        ),
+      )),
+    )
   const common = { urls: api.map(({ ownUrl }) => ownUrl), sessions, token: member }
   const usual = await offer({ ...common, connections: 64, rate: undefined, seconds: 3 })
   const capacity = usual.accepted / 3
