@@ -77,7 +77,13 @@ export function startHub({ store, progressFrame, onError }: HubOptions): LiveHub
       try {
         reached ??= await store.head()
         begun.resolve()
-        for await (const batch of store.follow({ from: reached, categories: ['session'], signal })) {
+        const wanted = (stream: string) => listeners.has(stream)
+        for await (const batch of store.follow({
+          from: reached,
+          categories: ['session'],
+          signal,
+          wanted,
+        })) {
           if (batch.kind === 'events') for (const event of batch.events) deliver(event)
           reached = batch.through
         }

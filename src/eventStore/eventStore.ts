@@ -92,6 +92,8 @@ export interface FollowOptions extends EventFilter {
   readonly from: Position
   readonly signal: AbortSignal
   readonly pageSize?: number
+  /** Asked of each stream as its events come by: those of others may be left out, which spares making them. */
+  readonly wanted?: (stream: string) => boolean
 }
 
 /**

@@ -1,22 +1,19 @@
-import pg from 'pg'
-import type { NewEvent, StoredEvent } from '../domain/envelope.ts'
+import type { NewEvent } from '../domain/envelope.ts'
 import type { Position } from '../domain/position.ts'
 import { checkAppend, checkSize } from './appendChecks.ts'
 import { type AppendResult, EventStoreUnavailable, type ExpectedRevision } from './eventStore.ts'
-import { copyGroup } from './postgresCopy.ts'
 import { backoff, isPassing } from './postgresErrors.ts'
 import {
-  appendParameters,
+  appendedEvents,
   formGroup,
   type Group,
-  type GroupAnswer,
   type PendingAppend,
   pending,
-  storedEvents,
   verdicts,
 } from './postgresGroup.ts'
 import { findRepeats } from './postgresRepeats.ts'
-import { WRITER_SETTINGS } from './postgresSchema.ts'
+import type { TailEvent } from './postgresTail.ts'
+import { createWriter, type Writer } from './postgresWriter.ts'
 
 export interface AppenderOptions {
   readonly connectionString: string
@@ -24,7 +21,7 @@ export interface AppenderOptions {
   readonly deadline: number
   /** Groups on their way at a time: while one commits the next is made ready. */
   readonly writers: number
-  /** Told of what was written, in the order of positions for each writer. `events` as reading gives them, where they are at hand. */
+  /** Told of what was written, in the order of positions for each writer. `events` where they are at hand. */
   readonly onCommitted: (written: Written) => void
   readonly onTrouble: (error: Error) => void
 }
@@ -33,7 +30,7 @@ export interface Written {
   /** The log's last position before, and after. */
   readonly base: Position
   readonly through: Position
-  readonly events: (() => StoredEvent[]) | undefined
+  readonly events: (() => TailEvent[]) | undefined
 }
 
 export interface Appender {
@@ -47,8 +44,6 @@ export interface Appender {
 /** One group's size: enough to share a commit among all, small enough to keep it short. */
 const GROUP_EVENTS = 1000
 const GROUP_BYTES = 4_194_304
-/** From here on COPY is the faster way in. */
-const COPY_EVENTS = 400
 
 interface Waiting extends PendingAppend {
   readonly expires: number
@@ -152,7 +147,7 @@ export function createAppender(options: AppenderOptions): Appender {
     }
     if (through !== undefined) {
       const { at } = answer
-      const events = at && (() => storedEvents(group, answer, at.toISOString()))
+      const events = at && (() => appendedEvents(group, answer, at.toISOString()))
       options.onCommitted({ base: String(answer.base), through, events })
     }
     if (refused.length > 0) {
@@ -208,62 +203,6 @@ export function createAppender(options: AppenderOptions): Appender {
       while (unsettled.size > 0) await new Promise((done) => setTimeout(done, 5))
       clearInterval(sweep)
       await Promise.all(writers.map((writer) => writer.close()))
-    },
-  }
-}
-
-interface Writer {
-  write(group: Group<Waiting>): Promise<GroupAnswer>
-  use<T>(work: (client: pg.Client) => Promise<T>): Promise<T>
-  /** Throws the connection away; the next use makes a new one. */
-  reset(): void
-  close(): Promise<void>
-}
-
-function createWriter({ connectionString, deadline }: AppenderOptions): Writer {
-  let current: Promise<pg.Client> | undefined
-  const connect = async (): Promise<pg.Client> => {
-    const client = new pg.Client({
-      connectionString,
-      application_name: 'gangway: append',
-      keepAlive: true,
-      connectionTimeoutMillis: deadline / 3,
-      // A server that fell silent: the outcome is unknown, and the group goes again.
-      query_timeout: deadline / 3,
-    })
-    // The pending call fails by itself; without a listener the process would end.
-    client.on('error', () => {})
-    await client.connect()
-    await client.query(WRITER_SETTINGS)
-    return client
-  }
-  const use: Writer['use'] = async (work) => {
-    current ??= connect()
-    return work(await current)
-  }
-  const reset = () => {
-    const client = current
-    current = undefined
-    client?.then((old) => old.connection.stream.destroy()).catch(() => {})
-  }
-  return {
-    use,
-    reset,
-    write: (group) =>
-      use(async (client) => {
-        const events = group.runs.reduce((sum, { count }) => sum + count, 0)
-        if (events >= COPY_EVENTS) return copyGroup(client, group.runs)
-        const { rows } = await client.query({
-          name: 'append',
-          text: 'select base, actual, at from log.append_v2($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)',
-          values: appendParameters(group.runs),
-        })
-        return { base: Number(rows[0].base), actual: rows[0].actual, at: rows[0].at ?? undefined }
-      }),
-    async close() {
-      const client = await current?.catch(() => undefined)
-      current = undefined
-      await client?.end().catch(() => {})
     },
   }
 }

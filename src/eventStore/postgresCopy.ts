@@ -23,6 +23,7 @@ export async function copyGroup(
     text: 'select base, actual, stream_ids from log.reserve_v1($1,$2,$3)',
     values: parameters,
   })
+  const at = new Date()
   const { base, actual, stream_ids } = rows[0] as {
     base: string | null
     actual: number[]
@@ -30,15 +31,20 @@ export async function copyGroup(
   }
   if (base !== null) {
     const stream = client.query(copyFrom(COPY))
-    stream.end(copyRows(runs, Number(base), stream_ids.map(Number)))
+    stream.end(copyRows(runs, Number(base), stream_ids.map(Number), at))
     await once(stream, 'finish')
   }
   await client.query('commit')
-  return { base: Number(base), actual }
+  return { base: Number(base), actual, at }
 }
 
 /** COPY's binary format: a signature, then each row as its number of fields and each field after its length. */
-function copyRows(runs: readonly Run<PendingAppend>[], base: number, streamIds: readonly number[]): Buffer {
+function copyRows(
+  runs: readonly Run<PendingAppend>[],
+  base: number,
+  streamIds: readonly number[],
+  at: Date,
+): Buffer {
   let size = 64
   for (const { count, appends } of runs) {
     size += count * ROW_BYTES
@@ -46,7 +52,7 @@ function copyRows(runs: readonly Run<PendingAppend>[], base: number, streamIds: 
   }
   const rows = new BinaryWriter(size)
   rows.raw(SIGNATURE).int32(0).int32(0)
-  const recordedAt = Date.now() - EPOCH_2000
+  const recordedAt = at.getTime() - EPOCH_2000
   let position = base
   runs.forEach((run, index) => {
     const stream = streamIds[index]!

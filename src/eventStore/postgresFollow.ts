@@ -23,10 +23,10 @@ export interface FollowDependencies {
  */
 export async function* follow(
   { tail, head, readPage, isBroad, readStretches }: FollowDependencies,
-  { from, signal, pageSize = 500, ...filter }: FollowOptions,
+  { from, signal, pageSize = 500, wanted, ...filter }: FollowOptions,
 ): AsyncGenerator<Followed> {
   const release = tail.hold()
-  const matches = matcher(filter)
+  const matches = matcher({ ...filter, ...(wanted && { wanted }) })
   let at = from
   let caughtUp = false
   try {
@@ -38,7 +38,7 @@ export async function* follow(
         const to = await head()
         const range = { ...filter, from: at, to }
         const read = (await isBroad(filter))
-          ? readStretches({ ...range, pageSize, lean: true })
+          ? readStretches({ ...range, pageSize, lean: true, ...(wanted && { wanted }) })
           : pages(at, to)
         for await (const page of read) {
           at = page.through
@@ -51,7 +51,7 @@ export async function* follow(
           const slice = recent.events.slice(i, i + pageSize)
           const last = i + pageSize >= recent.events.length
           at = last ? recent.through : slice.at(-1)!.position
-          yield { kind: 'events', events: slice.filter(matches), through: at }
+          yield { kind: 'events', events: slice.filter(matches).map((one) => one.event()), through: at }
           if (signal.aborted) return
         }
       } else {

@@ -2,6 +2,7 @@ import type { EventMetadata, NewEvent, StoredEvent } from '../domain/envelope.ts
 import { hexArray, int4Array, textArray, uuidArray } from './binaryArrays.ts'
 import { EncodedEvent } from './encodedEvent.ts'
 import type { AppendResult, ExpectedRevision } from './eventStore.ts'
+import type { TailEvent } from './postgresTail.ts'
 
 /** An append on its way, with the texts that will be stored. */
 export interface PendingAppend {
@@ -155,32 +156,65 @@ export function verdicts<A extends PendingAppend>(group: Group<A>, answer: Group
   return found
 }
 
-/** The events of a group that were accepted, as reading them from the log gives them. */
-export function storedEvents(
+/** The events of a group that were accepted, for who follows the log. */
+export function appendedEvents(
   { runs }: Group<PendingAppend>,
   { base, actual }: GroupAnswer,
   recordedAt: string,
-): StoredEvent[] {
-  const stored: StoredEvent[] = []
+): TailEvent[] {
+  const appended: TailEvent[] = []
   let position = base
   runs.forEach(({ stream, expected, appends }, index) => {
     if (actual[index] !== expected) return
     let revision = expected
     for (const { events } of appends)
-      for (const { id, type, chain, given, data, metadata } of events) {
-        position += 1
-        revision += 1
-        stored.push({
-          id,
-          type,
-          stream,
-          revision,
-          position: String(position),
-          data: JSON.parse(data),
-          metadata: given ?? { ...JSON.parse(metadata), chain },
-          recordedAt,
-        })
-      }
+      for (const event of events)
+        appended.push(new AppendedEvent(event, stream, ++revision, ++position, recordedAt))
   })
-  return stored
+  return appended
+}
+
+class AppendedEvent implements TailEvent {
+  readonly stream: string
+  readonly #pending: PendingEvent
+  readonly #revision: number
+  readonly #position: number
+  readonly #recordedAt: string
+  #made: StoredEvent | undefined
+
+  constructor(pending: PendingEvent, stream: string, revision: number, position: number, recordedAt: string) {
+    this.stream = stream
+    this.#pending = pending
+    this.#revision = revision
+    this.#position = position
+    this.#recordedAt = recordedAt
+  }
+
+  get type(): string {
+    return this.#pending.type
+  }
+
+  get position(): string {
+    return String(this.#position)
+  }
+
+  get size(): number {
+    return this.#pending.data.length
+  }
+
+  /** As reading it from the log gives it. */
+  event(): StoredEvent {
+    const { id, type, chain, given, data, metadata } = this.#pending
+    this.#made ??= {
+      id,
+      type,
+      stream: this.stream,
+      revision: this.#revision,
+      position: this.position,
+      data: JSON.parse(data),
+      metadata: given ?? { ...JSON.parse(metadata), chain },
+      recordedAt: this.#recordedAt,
+    }
+    return this.#made
+  }
 }

@@ -3,7 +3,7 @@ import type { Position } from '../domain/position.ts'
 import { COPIED, CopiedEvents } from './copiedEvents.ts'
 import { type CopySize, TooManyBytes } from './copyOut.ts'
 import { matcher } from './eventFilter.ts'
-import type { EventFilter } from './eventStore.ts'
+import type { EventFilter, FollowOptions } from './eventStore.ts'
 import { type Query, RAW } from './postgresQuery.ts'
 
 /** How the log is read where much of it is wanted. */
@@ -22,6 +22,7 @@ export interface StretchOptions extends Pick<EventFilter, 'categories'> {
   readonly pageSize: number
   /** For who follows the log: see `CopiedEvents.takeLean`. */
   readonly lean?: boolean
+  readonly wanted?: FollowOptions['wanted']
 }
 
 /** Positions have no gaps: so many at most are read at once, */
@@ -37,9 +38,10 @@ const MOST_BYTES = 67_108_864
  */
 export async function* readStretches(
   source: StretchSource,
-  { from, to, pageSize, categories, lean = false }: StretchOptions,
+  { from, to, pageSize, categories, wanted, lean = false }: StretchOptions,
 ): AsyncGenerator<{ events: StoredEvent[]; through: Position }> {
-  const matches = categories && matcher({ categories })
+  const matches =
+    (categories || wanted) && matcher({ ...(categories && { categories }), ...(wanted && { wanted }) })
   const names = new StreamNames()
   const end = Number(to)
   let asked = Number(from)

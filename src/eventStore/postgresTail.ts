@@ -7,8 +7,11 @@ import { CHANNEL } from './postgresSchema.ts'
 
 export interface TailOptions {
   readonly connectionString: string
-  /** The next events after a position, and up to where that reaches; as many as the log has unless `more`. */
-  readonly readAfter: (from: Position) => Promise<Stretch & { readonly more: boolean }>
+  /**
+   * The next events after a position, and up to where that reaches; as many as the log has unless `more`. `expected`: how many there are as far as
+   * is known.
+   */
+  readonly readAfter: (from: Position, expected: number) => Promise<Stretch & { readonly more: boolean }>
   /** Whether an append of this process is on its way, whose events come without being read. */
   readonly expecting: () => boolean
   readonly head: () => Promise<Position>
@@ -21,6 +24,22 @@ export interface Stretch {
   readonly through: Position
 }
 
+/** An event as the tail has it: it is made when somebody wants it, which of what is appended here is often nobody. */
+export interface TailEvent {
+  readonly stream: string
+  readonly type: string
+  readonly position: Position
+  /** Of its data, roughly, in characters. */
+  readonly size: number
+  event(): StoredEvent
+}
+
+/** What the tail has after a position. */
+export interface Recent {
+  readonly events: readonly TailEvent[]
+  readonly through: Position
+}
+
 /**
  * The end of the log, read once for all who follow it, and only while one of them waits for it: who takes his time reads more at a
  * time. What this process appends itself is taken over as it was written, wherever it follows on what is known.
@@ -29,13 +48,13 @@ export interface Tail {
   /** Answers once it knows where the log ends, or the signal aborted. Only for who holds it. */
   ready(signal: AbortSignal): Promise<void>
   /** What came after a position; undefined when that is further back than the tail remembers. */
-  after(position: Position): Stretch | undefined
+  after(position: Position): Recent | undefined
   /** Answers when the tail may have grown past the position, or the signal aborted. */
   changed(position: Position, signal: AbortSignal): Promise<void>
   /** Says that the log has grown by our own append, which need not wait to hear of itself. */
   wake(through: Position): void
   /** Our own append: what came right after `base`. The events are asked for where they are wanted. */
-  appended(base: Position, through: Position, events: () => readonly StoredEvent[]): void
+  appended(base: Position, through: Position, events: () => readonly TailEvent[]): void
   /** Keeps the tail running until the answer is called. */
   hold(): () => void
   close(): Promise<void>
@@ -55,7 +74,7 @@ const SLACK = 1000
 const OWN_APPEND_MS = 2
 
 export function createTail(options: TailOptions): Tail {
-  let kept: StoredEvent[] = []
+  let kept: TailEvent[] = []
   let sizes: number[] = []
   let characters = 0
   /** Everything after `start` up to `through` is in `kept`; undefined while nobody follows. */
@@ -88,9 +107,9 @@ export function createTail(options: TailOptions): Tail {
     for (const tell of [...waiting]) tell()
   }
 
-  const keep = (events: readonly StoredEvent[], to: Position) => {
+  const keep = (events: readonly TailEvent[], to: Position) => {
     for (const event of events) {
-      const size = roughSize(event.data) + 500
+      const size = event.size + 500
       kept.push(event)
       sizes.push(size)
       characters += size
@@ -117,8 +136,11 @@ export function createTail(options: TailOptions): Tail {
     if (!options.expecting()) void read()
     else
       noticed ??= setTimeout(() => {
-        noticed = undefined
-        if (isBehind() && waiting.size > 0) void read()
+        // This thread may have been busy for longer: what has arrived meanwhile is heard first.
+        setImmediate(() => {
+          noticed = undefined
+          if (isBehind() && waiting.size > 0) void read()
+        })
       }, OWN_APPEND_MS)
   }
 
@@ -136,16 +158,23 @@ export function createTail(options: TailOptions): Tail {
           announce()
         }
         const heard = ahead
-        const { events, through: to, more } = await options.readAfter(through)
+        const {
+          events,
+          through: to,
+          more,
+        } = await options.readAfter(through, Number(ahead) - Number(through))
         // Our own appends may have come meanwhile.
         if (start !== undefined && comparePositions(to, through) > 0) {
-          keep(events.slice(firstAfter(events, through)), to)
+          keep(
+            events.slice(firstAfter(events, through)).map((event) => new ReadEvent(event)),
+            to,
+          )
           announce()
         }
         if (more) again = true
         else if (ahead === heard) ahead = through
         // What nobody waits for yet is read when somebody does.
-        if (again && waiting.size === 0) ahead = next(through)
+        if (again && waiting.size === 0) hear(next(through))
       } while ((again || isBehind()) && waiting.size > 0 && holders > 0 && !closed)
     } catch (error) {
       if (!closed) options.onTrouble(error as Error)
@@ -259,7 +288,7 @@ const drop = (client: pg.Client) => client.connection.stream.destroy()
 const next = (position: Position): Position => String(BigInt(position) + 1n)
 
 /** Index of the first event after the position, by halving. */
-function firstAfter(events: readonly StoredEvent[], position: Position): number {
+function firstAfter(events: readonly Pick<TailEvent, 'position'>[], position: Position): number {
   let low = 0
   let high = events.length
   while (low < high) {
@@ -268,4 +297,28 @@ function firstAfter(events: readonly StoredEvent[], position: Position): number 
     else low = middle + 1
   }
   return low
+}
+
+class ReadEvent implements TailEvent {
+  readonly #event: StoredEvent
+
+  constructor(event: StoredEvent) {
+    this.#event = event
+  }
+
+  get stream(): string {
+    return this.#event.stream
+  }
+  get type(): string {
+    return this.#event.type
+  }
+  get position(): Position {
+    return this.#event.position
+  }
+  get size(): number {
+    return roughSize(this.#event.data)
+  }
+  event(): StoredEvent {
+    return this.#event
+  }
 }

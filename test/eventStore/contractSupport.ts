@@ -4,6 +4,7 @@ import type { JsonObject } from '../../src/domain/json.ts'
 import { streamName } from '../../src/domain/stream.ts'
 import { encode, type StreamPlace } from '../../src/eventStore/codec.ts'
 import type { EventStore, Followed } from '../../src/eventStore/eventStore.ts'
+import { wholeMetadata } from '../../src/eventStore/leanMetadata.ts'
 
 /** A tenant of its own for each test: the log may hold anything else. */
 export const newTenant = (): string => `tenant-${randomUUID()}`
@@ -74,6 +75,20 @@ export interface Follower {
   stop(): Promise<void>
 }
 
+/** With all its members its own: those of who follows may make some only when they are asked for. */
+function whole({
+  id,
+  type,
+  stream,
+  revision,
+  position,
+  data,
+  metadata,
+  recordedAt,
+}: StoredEvent): StoredEvent {
+  return { id, type, stream, revision, position, data, metadata: wholeMetadata(metadata), recordedAt }
+}
+
 export function followerOf(
   store: EventStore,
   options: Omit<Parameters<EventStore['follow']>[0], 'signal'>,
@@ -96,7 +111,7 @@ export function followerOf(
   })
   const follower: Follower = {
     seen,
-    events: () => seen.flatMap((batch) => (batch.kind === 'events' ? batch.events : [])),
+    events: () => seen.flatMap((batch) => (batch.kind === 'events' ? batch.events.map(whole) : [])),
     until: (condition) =>
       new Promise((done, fail) => {
         const late = setTimeout(
