@@ -7,13 +7,19 @@ import { START } from '../domain/position.ts'
 import { parseStreamName } from '../domain/stream.ts'
 import type { Audit } from '../eventStore/audit.ts'
 import type { VerifyReport } from '../eventStore/verifyLog.ts'
+import { createLogWait } from './after.ts'
 import { type AuditPage, auditEvents } from './auditEvents.ts'
 import { auditSchemas, type eventsQuery, type replayQuery, type streamQuery } from './auditSchemas.ts'
 import type { AppDependencies } from './dependencies.ts'
 import { inputFaults, notFound } from './problem.ts'
+import type { onlyAfter } from './schemas.ts'
 
 export interface AuditDependencies extends AppDependencies {
   readonly audit: Audit
+}
+
+interface Waiting {
+  Querystring: Static<typeof onlyAfter>
 }
 
 const config = { permission: 'audit.read' } as const
@@ -24,13 +30,15 @@ const SEARCH_MS = 4000
 /** The log as an auditor reads it: events as stored, sessions as they were, and whether all of it is what was written. */
 export function auditRoutes(deps: AuditDependencies): FastifyPluginAsync {
   const { store, flows, audit } = deps
+  const waitForLog = createLogWait(store)
   const verify = oncePerTenant((tenant) => audit.verify({ tenant }))
   return async (app) => {
     app.get<{ Querystring: Static<typeof eventsQuery> }>(
       '/audit/events',
       { config, schema: auditSchemas.events },
       async (request, reply) => {
-        const { from = START, cursor, limit = DEFAULT_LIMIT, ...filter } = request.query
+        const { from = START, cursor, limit = DEFAULT_LIMIT, after, ...filter } = request.query
+        await waitForLog(after)
         const streamed = wantsLines(request)
         const pages = auditEvents(
           store,
@@ -49,7 +57,8 @@ export function auditRoutes(deps: AuditDependencies): FastifyPluginAsync {
       async (request, reply) => {
         const { stream } = request.params
         const { tenant } = request.caller
-        const { limit = DEFAULT_LIMIT, cursor = START } = request.query
+        const { limit = DEFAULT_LIMIT, cursor = START, after } = request.query
+        await waitForLog(after)
         const own = parseStreamName(stream)?.tenant === tenant
         if (!own || !(await store.heads([stream])).has(stream))
           throw notFound('stream_unknown', 'There is no such stream.')
@@ -67,13 +76,15 @@ export function auditRoutes(deps: AuditDependencies): FastifyPluginAsync {
           throw inputFaults([
             { pointer: '/at', detail: 'must be a revision or an ISO 8601 time with its zone' },
           ])
+        await waitForLog(query.after)
         const replayed = await replaySession({ store, flows }, caller.tenant, params.sessionId, at)
         if (replayed) return replayed
         throw notFound('session_unknown', `There is no such session${at ? ' up to then' : ''}.`)
       },
     )
 
-    app.get('/audit/verify', { config, schema: auditSchemas.verify }, async ({ caller }) => {
+    app.get<Waiting>('/audit/verify', { config, schema: auditSchemas.verify }, async ({ caller, query }) => {
+      await waitForLog(query.after)
       const { ok, events, streams, checkpoint, firstFault } = await verify(caller.tenant)
       return {
         ok,

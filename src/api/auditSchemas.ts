@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { after, onlyAfter } from './schemas.ts'
 
 const strict = { additionalProperties: false }
 const position = Type.String({ pattern: '^(0|[1-9][0-9]{0,18})$', description: 'A position; exclusive' })
@@ -15,14 +16,15 @@ export const eventsQuery = Type.Object(
     type: text('Type of the event'),
     stream: text('Name of the stream, whole'),
     correlationId: text('What one cause set off'),
+    after,
   },
   strict,
 )
 
-export const streamQuery = Type.Object({ limit, cursor: Type.Optional(position) }, strict)
+export const streamQuery = Type.Object({ limit, cursor: Type.Optional(position), after }, strict)
 
 export const replayQuery = Type.Object(
-  { at: text('A revision, or an ISO 8601 time of `occurredAt`; inclusive') },
+  { at: text('A revision, or an ISO 8601 time of `occurredAt`; inclusive'), after },
   strict,
 )
 
@@ -75,6 +77,7 @@ export const auditSchemas = {
     summary: 'Whether the tenant’s log is what was written',
     description:
       'Checks every event against its chain and the whole against signed checkpoints. The answer’s `checkpoint` is signed (Ed25519, over the canonical JSON of its other members): who keeps it can hold the log to it later.',
+    querystring: onlyAfter,
     response: {
       200: Type.Object({
         ok: Type.Boolean(),

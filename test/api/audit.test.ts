@@ -125,6 +125,14 @@ describe('the events of a tenant', () => {
     expect(await lines('streams/session-acme_s1')).toHaveLength(4)
   })
 
+  test('have all come to pass that a command was answered with, or it is said that they have not', async () => {
+    const head = await store.head()
+    for (const path of ['events', 'streams/session-acme_s1', 'sessions/s1', 'verify'])
+      expect([path, (await get(`${path}?after=${head}`)).status]).toEqual([path, 200])
+    const ahead = await get(`events?after=${BigInt(head) + 7n}`)
+    expect(ahead).toMatchObject({ status: 503, body: { code: 'read_model_behind', lag: '7' } })
+  }, 20_000)
+
   test('are found by type, stream, correlation and position', async () => {
     const types = async (query: string) =>
       (await get(`events?${query}`)).body.data.map(({ type }: { type: string }) => type)
