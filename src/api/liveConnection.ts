@@ -5,10 +5,12 @@ import type { Caller, VerifyToken } from './auth.ts'
 import { type JoinableStream, joinStream, mayJoin } from './liveAccess.ts'
 import { type ClientFrame, frameText, readFrame, type ServerData } from './liveFrames.ts'
 import type { LiveHub } from './liveHub.ts'
-import { type Join, joinSession, type Sink } from './liveJoin.ts'
+import { joinSession, type Sink } from './liveJoin.ts'
+import { type Joined, LiveJoins } from './liveJoins.ts'
 import { BURST_SECONDS, CLOSE, FrameAllowance, type LiveLimits } from './liveLimits.ts'
 import type { LiveSessions } from './liveSessions.ts'
-import { sendText } from './liveWire.ts'
+import { listenTo, type SocketListener } from './liveSocket.ts'
+import { sendText, sendTextPaced } from './liveWire.ts'
 
 export interface ConnectionDependencies {
   readonly store: EventStore
@@ -22,25 +24,16 @@ export interface ConnectionDependencies {
   readonly onEnd: (connection: Connection) => void
 }
 
-interface Joined {
-  readonly join: Join
-  readonly userId: string | null
-  readonly stopCounting: () => void
-}
-
-/** Buffered bytes up to which a socket that reads from the log is given more at once. */
-const PACE_BYTES = 256 * 1024
-
 /**
  * One socket, from its handshake to its end. A class and no closures, and nothing made before it is needed: a node holds tens of
  * thousands of them, most of them idle.
  */
-export class Connection implements Sink {
+export class Connection implements Sink, SocketListener {
   readonly #deps: ConnectionDependencies
-  readonly #ws: Connected
+  readonly #ws: WebSocket
   readonly #openedAt: number
   #caller: Caller | undefined
-  #joins: Map<string, Joined> | undefined
+  #joins: LiveJoins | undefined
   #stopCounting: (() => void) | undefined
   #answered = true
   #closing = false
@@ -53,9 +46,8 @@ export class Connection implements Sink {
     this.#deps = deps
     this.#openedAt = deps.now()
     this.#allowance = new FrameAllowance(deps.limits.framesPerSecond, this.#openedAt)
-    this.#ws = ws as Connected
-    this.#ws[CONNECTION] = this
-    ws.on('message', onMessage).on('pong', onPong).on('error', onError).on('close', onClose)
+    this.#ws = ws
+    listenTo(ws, this)
   }
 
   /** Says who the socket is for, at first or with a fresh token. */
@@ -67,7 +59,7 @@ export class Connection implements Sink {
     }
     if (!this.#caller) this.#stopCounting = presence.enter('user', caller.tenant, caller.sub)
     this.#caller = caller
-    this.#leaveAll(({ userId }) => mayJoin(caller, userId))
+    this.#joins?.leaveAll(({ userId }) => mayJoin(caller, userId))
     this.#tell(
       frameText('connected', {
         userId: caller.sub,
@@ -90,8 +82,7 @@ export class Connection implements Sink {
 
   async sendPaced(bytes: Buffer): Promise<boolean> {
     if (this.#closing) return false
-    if (this.#ws.bufferedAmount < PACE_BYTES) this.#ws.send(bytes, TEXT)
-    else await new Promise<void>((sent) => this.#ws.send(bytes, TEXT, () => sent()))
+    await sendTextPaced(this.#ws, bytes)
     return !this.#closing && this.#ws.readyState === this.#ws.OPEN
   }
 
@@ -109,10 +100,7 @@ export class Connection implements Sink {
 
   /** Pings, or gives the socket up when nothing came since the last time. */
   heartbeat(): void {
-    if (!this.#answered) {
-      this.#ws.terminate()
-      return
-    }
+    if (!this.#answered) return this.#ws.terminate()
     this.#answered = false
     if (this.#ws.readyState === this.#ws.OPEN) this.#ws.ping()
   }
@@ -120,14 +108,13 @@ export class Connection implements Sink {
   close(code: number, reason: string): void {
     if (this.#closing) return
     this.#closing = true
-    this.#leaveAll()
+    this.#joins?.leaveAll()
     this.#ws.close(code, reason)
   }
 
-  /** The socket is gone. */
   ended(): void {
     this.#closing = true
-    this.#leaveAll()
+    this.#joins?.leaveAll()
     this.#stopCounting?.()
     this.#stopCounting = undefined
     this.#deps.onEnd(this)
@@ -140,7 +127,7 @@ export class Connection implements Sink {
   receive(data: RawData, isBinary: boolean): void {
     this.#answered = true
     if (this.#closing || !this.#admitted()) return
-    const frame = isBinary ? BINARY : readFrame(data as Buffer)
+    const frame = readFrame(data as Buffer, isBinary)
     if ('fault' in frame) {
       this.#refuse(frame.fault)
       return
@@ -186,7 +173,7 @@ export class Connection implements Sink {
       return
     }
     const { sessionId } = frame.data
-    if (event === 'leave_session') return this.#leave(sessionId)
+    if (event === 'leave_session') return this.#joins?.leave(sessionId)
     const access = await joinStream(this.#deps.sessions, caller, sessionId)
     if (this.#closing) return
     if ('code' in access) this.#refuse({ ...access, event, sessionId })
@@ -209,9 +196,9 @@ export class Connection implements Sink {
 
   #join(caller: Caller, sessionId: string, { stream, userId }: JoinableStream, after?: number): void {
     const { limits, onError, presence, store, hub } = this.#deps
-    this.#leave(sessionId)
-    this.#joins ??= new Map()
+    this.#joins ??= new LiveJoins()
     const joins = this.#joins
+    joins.leave(sessionId)
     if (joins.size >= limits.maxJoins) {
       const detail = `A socket may join ${limits.maxJoins} sessions.`
       this.#refuse({ code: 'too_many_sessions', detail, event: 'join_session', sessionId })
@@ -231,30 +218,18 @@ export class Connection implements Sink {
         onCaughtUp: () => void this.#tellProgress(caller, sessionId).catch(onError),
         onError: (error) => {
           onError(error)
-          if (joins.get(sessionId) !== joined) return
-          this.#leave(sessionId)
+          if (!joins.has(sessionId, joined)) return
+          joins.leave(sessionId)
           const detail = 'The session cannot be read now; join again with the last seq as "after".'
           this.#refuse({ code: 'unavailable', detail, event: 'join_session', sessionId })
         },
       }),
     }
-    joins.set(sessionId, joined)
-  }
-
-  #leave(sessionId: string): void {
-    const joined = this.#joins?.get(sessionId)
-    if (!joined) return
-    this.#joins!.delete(sessionId)
-    joined.join.leave()
-    joined.stopCounting()
-  }
-
-  #leaveAll(keep: (joined: Joined) => boolean = () => false): void {
-    for (const [sessionId, joined] of this.#joins ?? []) if (!keep(joined)) this.#leave(sessionId)
+    joins.add(sessionId, joined)
   }
 
   #resync(): void {
-    const sessions = [...(this.#joins ?? [])].map(([sessionId, { join }]) => ({ sessionId, sent: join.sent }))
+    const sessions = this.#joins?.sent() ?? []
     this.#ws.send(frameText('resync_required', { sessions }))
     this.close(CLOSE.resync, 'resync_required')
   }
@@ -272,22 +247,3 @@ export class Connection implements Sink {
     this.#tell(frameText('error', data))
   }
 }
-
-const CONNECTION = Symbol('connection')
-type Connected = WebSocket & { [CONNECTION]: Connection }
-
-// Shared by all sockets: a listener each would cost more than the connection.
-function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  ;(this as Connected)[CONNECTION].receive(data, isBinary)
-}
-function onPong(this: WebSocket): void {
-  ;(this as Connected)[CONNECTION].alive()
-}
-/** `ws` answers what breaks the protocol with a close by itself. */
-function onError(): void {}
-function onClose(this: WebSocket): void {
-  ;(this as Connected)[CONNECTION].ended()
-}
-
-const BINARY = { fault: { code: 'binary_frame', detail: 'Frames are text.' } } as const
-const TEXT = { binary: false, compress: true } as const

@@ -152,8 +152,9 @@ const validators = new Map(
   ]),
 )
 
-/** Reads a text frame, or says what is wrong with it; pointers are into the frame. */
-export function readFrame(bytes: Buffer): ClientFrame | { readonly fault: FrameFault } {
+/** Reads a frame, or says what is wrong with it; pointers are into the frame. */
+export function readFrame(bytes: Buffer, isBinary: boolean): ClientFrame | { readonly fault: FrameFault } {
+  if (isBinary) return fault('binary_frame', 'Frames are text.')
   if (bytes.length > MAX_FRAME_BYTES)
     return fault('frame_too_large', `A frame may have ${MAX_FRAME_BYTES} bytes.`)
   let frame: unknown

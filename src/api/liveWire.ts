@@ -25,6 +25,15 @@ export function sendText(ws: WebSocket, bytes: Buffer): void {
   sender.sendFrame(framed)
 }
 
+/** Buffered bytes up to which a socket is given more at once. */
+const PACE_BYTES = 256 * 1024
+
+/** Sends a text and waits until the socket has room for more. */
+export async function sendTextPaced(ws: WebSocket, bytes: Buffer): Promise<void> {
+  if (ws.bufferedAmount < PACE_BYTES) ws.send(bytes, TEXT)
+  else await new Promise<void>((sent) => ws.send(bytes, TEXT, () => sent()))
+}
+
 /** A whole text message in one unmasked frame (RFC 6455 §5.2). */
 function textHeader(length: number): Buffer {
   if (length < 126) return Buffer.from([FINAL_TEXT, length])
