@@ -100,9 +100,9 @@ export class Connection implements Sink, SocketListener {
 
   /** Pings, or gives the socket up when nothing came since the last time. */
   heartbeat(): void {
-    if (!this.#answered) return this.#ws.terminate()
+    if (!this.#answered) this.#ws.terminate()
+    else if (this.#ws.readyState === this.#ws.OPEN) this.#ws.ping()
     this.#answered = false
-    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.ping()
   }
 
   close(code: number, reason: string): void {
