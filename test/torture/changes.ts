@@ -81,8 +81,8 @@ export const breakages: Readonly<Record<string, Breakage>> = {
   'never-shedding': {
     invariant: 10,
     file: 'src/api/shedding.ts',
-    from: 'if (load.full)',
-    to: 'if (false)',
+    from: 'if (load.full ||',
+    to: 'if (',
     fault: 'client network cut',
   },
 }
