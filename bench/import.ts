@@ -6,7 +6,7 @@ import { type History, loadHistory } from './import/history.ts'
 import { type ImportService, startImportService } from './import/service.ts'
 import { type BenchOptions, type BenchRow, benchPostgres, compared, median } from './support.ts'
 
-const ROUNDS = 5
+const ROUNDS = 2
 const REPETITIONS = 10
 const COPY = 'COPY of the same rows into a bare table'
 /** Bytes of one write of the client. */

@@ -37,7 +37,7 @@ export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRo
       await work()
       return (performance.now() - started) / 1000
     }
-    const found = await alternate(quick ? 1 : 5, {
+    const found = await alternate(quick ? 1 : 2, {
       reading: () =>
         seconds(async () => {
           for await (const _page of store.readAll({ pageSize: 1000 }));
