@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { FastifyError, FastifyInstance } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
 import { CommandTooLarge } from '../commands/streamQueue.ts'
 import { InvalidEvent } from '../eventStore/codec.ts'
 import { EventStoreUnavailable } from '../eventStore/eventStore.ts'
@@ -8,7 +8,7 @@ import { type Problem, ProblemError, problemDocument, sendProblem } from './prob
 /** The one place where what was thrown becomes a problem document. */
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: Error, request, reply) => {
-    const answer = problemOf(error)
+    const answer = isMediaType(error) ? otherMediaType(request) : problemOf(error)
     if (answer.status >= 500)
       request.log[answer.status === 500 ? 'error' : 'warn']({ err: error }, answer.code)
     else if (error instanceof InvalidEvent)
@@ -44,9 +44,16 @@ const unavailable = (code: string, detail: string): Problem => ({
 })
 
 const codes: Readonly<Record<string, string>> = {
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_BAD_URL: 'malformed_url',
+}
+
+const isMediaType = (error: Error) => (error as FastifyError).code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE'
+
+function otherMediaType({ routeOptions: { schema }, headers }: FastifyRequest): Problem {
+  const { consumes = ['application/json'] } = (schema ?? {}) as { consumes?: readonly string[] }
+  const detail = `The body must be ${consumes.join(' or ')}, not ${headers['content-type'] ?? 'of no type'}.`
+  return { status: 415, code: 'unsupported_media_type', detail }
 }
 
 /** What Fastify itself refuses keeps its status; anything else is ours to mend. */

@@ -50,7 +50,13 @@ test('only an admin imports, only lines, only into a flow there is', async () =>
   const member = await service.as('imports', 'lea', 'member')
   const body = { 'content-type': 'application/x-ndjson' }
   expect((await member.send('POST', '/imports?flowId=f', lines, body)).status).toBe(403)
-  expect((await admin.post('/imports?flowId=f', {})).status).toBe(415)
+  expect(await admin.post('/imports?flowId=f', {})).toMatchObject({
+    status: 415,
+    body: {
+      code: 'unsupported_media_type',
+      detail: 'The body must be application/x-ndjson, not application/json.',
+    },
+  })
   expect((await admin.send('POST', '/imports?flowId=none', lines, body)).status).toBe(404)
   expect((await admin.send('POST', '/imports', lines, body)).status).toBe(422)
 })
