@@ -1,22 +1,19 @@
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Client } from '../support/client.ts'
 import { publish } from '../support/history.ts'
 import { startTestService, type TestService } from '../support/service.ts'
 import { needsSharedData, sharedCsv, sharedFile, sharedJson, sharedMissing } from '../support/sharedData.ts'
+import { type Ask, analystAsking, chunks, counts, filters } from './realData.ts'
 
 type Reference = any
 
 const timeout = 180_000
-const WINDOWS: Record<string, string> = { '1h': 'PT1H', '1d': 'P1D', '30d': 'P30D', '180d': 'P180D' }
 const PAGES = ['home_page', 'search_page', 'payment_page', 'payment_confirmation_page']
 
 describe.skipIf(sharedMissing)(`real histories analysed over HTTP${needsSharedData}`, { timeout }, () => {
   let service: TestService
-  const analysts = new Map<string, Client>()
-  const positions = new Map<string, string>()
+  const asks = new Map<string, Ask>()
 
   beforeAll(async () => {
     service = await startTestService()
@@ -26,128 +23,13 @@ describe.skipIf(sharedMissing)(`real histories analysed over HTTP${needsSharedDa
   /** Imports a data set as a flow of a tenant of its own, once: ids of sessions are of their tenant. */
   const load = async (flowId: string, lines: Iterable<object>) => {
     const admin = await service.as(flowId, 'ada', 'admin')
-    const analyst = await service.as(flowId, 'ann', 'analyst')
-    analysts.set(flowId, analyst)
     await publish(admin, flowId, ['done'])
     const { status, body } = await admin.importLines(flowId, chunks(lines))
     expect([status, body.rejected]).toEqual([200, []])
-    positions.set(flowId, body.position)
-    // The index may need some seconds more than the import.
-    for (let wait = true; wait; ) {
-      const { status } = await analyst.post(`/analytics/paths?after=${body.position}`, { flowId })
-      wait = status === 503
-    }
+    asks.set(flowId, analystAsking(await service.as(flowId, 'ann', 'analyst'), flowId, body.position))
   }
-  const ask = async (flowId: string, path: string, query: object): Promise<Reference> => {
-    const { status, body } = await analysts
-      .get(flowId)!
-      .post(`/analytics/${path}?after=${positions.get(flowId)}`, {
-        flowId,
-        ...query,
-      })
-    if (status !== 200) throw new Error(JSON.stringify(body))
-    expect(body).toMatchObject({ exact: true, warnings: expect.any(Array) })
-    return body
-  }
-  const filters = (steps: readonly string[]) => steps.map((step) => ({ step }))
-  const counts = (rows: readonly { count: number }[]) => rows.map(({ count }) => count)
-
-  describe.each(['helpdesk', 'sepsis', 'bpi2012'])('%s', (name) => {
-    const expected = () => sharedJson('data', 'answers', 'event_logs.json').logs[name]
-    const funnel = async (query: object) => (await ask(name, 'funnels/query', query)).steps
-
-    beforeAll(
-      () =>
-        load(
-          name,
-          sharedCsv(`${name}.csv.gz`).map((row) => ({
-            session: row.case_id,
-            step: row.activity,
-            at: row.timestamp_utc,
-          })),
-        ),
-      timeout,
-    )
-
-    test('funnels by every anchor, window and tie rule, with times', async () => {
-      for (const { steps: named, ...wanted } of Object.values<Reference>(expected().funnels)) {
-        const steps = filters(named)
-        const strict = await funnel({ steps })
-        expect(counts(strict)).toEqual(wanted.counts.strict)
-        expect(counts(await funnel({ steps, ties: 'any' }))).toEqual(wanted.counts.ties_any_order)
-        for (const [entry, key] of [
-          ['first', 'first_anchor'],
-          ['any', 'any_anchor'],
-        ]) {
-          const week = await funnel({ steps, entry, window: 'P7D' })
-          expect(counts(week)).toEqual(wanted.counts[`window7d_${key}`])
-          for (const [window, by] of Object.entries<Reference>(wanted.other_windows))
-            expect(counts(await funnel({ steps, entry, window: WINDOWS[window] }))).toEqual(by[key!])
-        }
-        const unordered = []
-        for (const [k] of named.entries()) {
-          const distinct = [...new Set<string>(named.slice(0, k + 1))]
-          unordered.push(counts(await funnel({ steps: filters(distinct), order: 'unordered' })).at(-1))
-        }
-        expect(unordered).toEqual(wanted.counts.unordered)
-        expect(strict.map((row: Reference) => row.conversionFromPrevious)).toEqual(
-          wanted.strict_step_conversion,
-        )
-        expect(strict.map((row: Reference) => row.conversionFromStart)).toEqual(
-          wanted.strict_overall_conversion,
-        )
-
-        const { total, perStep } = await ask(name, 'funnels/time-to-convert', { steps })
-        const rows = perStep.map((row: Reference, i: number) => [row, wanted.time_to_convert[i]])
-        for (const [got, times] of [...rows, [total, wanted.total_time]]) {
-          expect(got.n).toBe(times.n)
-          expect(got.median).toBeCloseTo(times.median_cont_s, 6)
-          expect(got.p90).toBeCloseTo(times.p90_cont_s, 6)
-          expect(got.mean).toBeCloseTo(times.mean_s, 6)
-        }
-        for (const [i, times] of wanted.time_to_convert.entries()) {
-          expect(strict[i + 1].medianSeconds).toBeCloseTo(times.median_cont_s, 6)
-          expect(strict[i + 1].p90Seconds).toBeCloseTo(times.p90_cont_s, 6)
-        }
-      }
-    })
-
-    test('cases by activity, and by the month and day in which they started', async () => {
-      expect(counts(await funnel({ steps: [{ any: true }] }))).toEqual([expected().n_cases])
-      for (const [step, cases] of Object.entries(expected().activity_case_counts))
-        expect(counts(await funnel({ steps: [{ step }] })), step).toEqual([cases])
-      const any = { any: true }
-      const started = async (period: string) => {
-        const { cohorts } = await ask(name, 'retention/query', {
-          cohortBy: any,
-          returnBy: any,
-          period,
-          periods: 1,
-        })
-        return cohorts.map(({ start, size }: Reference) => [start, size])
-      }
-      const months = Object.entries(expected().cases_started_per_utc_month)
-      expect(await started('month')).toEqual(months.map(([month, size]) => [`${month}-01`, size]))
-      const days = expected().cases_started_per_utc_day
-      if (days) expect(await started('day')).toEqual(Object.entries(days))
-    })
-  })
-
-  test('sepsis: every case gets as deep as an independent walk, one by one', async () => {
-    const { steps, depth_digest } = sharedJson('data', 'answers', 'event_logs.json').logs.sepsis.funnels.main
-    const cases = [...new Set(sharedCsv('sepsis.csv.gz').map((row) => row.case_id!))]
-    const lines: Buffer[] = []
-    for (let i = 0; i < cases.length; i += 25) {
-      const explained = cases.slice(i, i + 25).map(async (unitId) => {
-        const { reached } = await ask('sepsis', 'funnels/explain', { steps: filters(steps), unitId })
-        lines.push(Buffer.from(`${unitId},${reached}`))
-      })
-      await Promise.all(explained)
-    }
-    const digest = createHash('sha256')
-    for (const line of lines.sort(Buffer.compare)) digest.update(line).update('\n')
-    expect(digest.digest('hex')).toBe(depth_digest)
-  })
+  const ask = (flowId: string, path: string, query: object): Promise<Reference> =>
+    asks.get(flowId)!(path, query)
 
   describe('cdnow', () => {
     const expected = () => sharedJson('data', 'answers', 'cdnow_retention.json').cdnow
@@ -258,17 +140,6 @@ describe.skipIf(sharedMissing)(`real histories analysed over HTTP${needsSharedDa
     })
   })
 })
-
-async function* chunks(lines: Iterable<object>): AsyncGenerator<Uint8Array> {
-  let text: string[] = []
-  for (const line of lines) {
-    text.push(`${JSON.stringify(line)}\n`)
-    if (text.length < 2000) continue
-    yield Buffer.from(text.join(''))
-    text = []
-  }
-  yield Buffer.from(text.join(''))
-}
 
 /** Nobody wrote down when a page was seen: all of a user's pages have the user's date, in the order of the pages. */
 function* pageLines(): Generator<object> {

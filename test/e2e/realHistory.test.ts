@@ -6,6 +6,8 @@ import { rebuild } from '../../src/projections/rebuild.ts'
 import type { Client } from '../support/client.ts'
 import { startTestService, type TestService } from '../support/service.ts'
 import { needsSharedData, sharedCsv, sharedJson, sharedMissing } from '../support/sharedData.ts'
+import { analysedAsAnotherToolDoes, walkedCaseByCase } from './eventLogs.ts'
+import { type Ask, analystAsking, chunks } from './realData.ts'
 
 // 300,000 events in, read again, verified and rebuilt: seconds on an idle machine, more on a busy one.
 const timeout = 180_000
@@ -25,6 +27,8 @@ const logs: readonly Log[] = [
 describe.skipIf(sharedMissing)(`years of history from real systems${needsSharedData}`, { timeout }, () => {
   let service: TestService
   const admins = new Map<string, Client>()
+  const positions: Record<string, string> = {}
+  const asks: Record<string, Ask> = {}
   beforeAll(async () => {
     service = await startTestService()
     for (const { name } of logs) {
@@ -40,6 +44,7 @@ describe.skipIf(sharedMissing)(`years of history from real systems${needsSharedD
     test('goes in whole, a session a case and an event a row', async () => {
       const answer = await admins.get(name)!.importLines(name, history(name))
       expect(answer.body).toMatchObject({ rows: events, sessions, events, rejected: [] })
+      positions[name] = answer.body.position
     })
 
     test('adds nothing when it comes again', async () => {
@@ -60,6 +65,13 @@ describe.skipIf(sharedMissing)(`years of history from real systems${needsSharedD
       expect(counted).toEqual(reference.activity_event_counts)
       expect(body.counts).toEqual({ active: sessions, paused: 0, completed: 0, abandoned: 0 })
     })
+
+    const ask: Ask = async (path, query) => {
+      asks[name] ??= analystAsking(await service.as(name, 'ann', 'analyst'), name, positions[name]!)
+      return asks[name](path, query)
+    }
+    analysedAsAnotherToolDoes(name, ask)
+    if (name === 'sepsis') walkedCaseByCase(ask)
 
     test('verifies, event by event', async () => {
       const auditor = await service.as(name, 'max', 'auditor')
@@ -84,14 +96,11 @@ describe.skipIf(sharedMissing)(`years of history from real systems${needsSharedD
   })
 })
 
-async function* history(name: string): AsyncGenerator<Uint8Array> {
-  let lines: string[] = []
-  for (const row of sharedCsv(`${name}.csv.gz`)) {
-    lines.push(JSON.stringify({ session: row.case_id, step: row.activity, at: row.timestamp_utc }))
-    if (lines.length === 2000) {
-      yield Buffer.from(`${lines.join('\n')}\n`)
-      lines = []
-    }
-  }
-  yield Buffer.from(lines.join('\n'))
-}
+const history = (name: string) =>
+  chunks(
+    sharedCsv(`${name}.csv.gz`).map(({ case_id, activity, timestamp_utc }) => ({
+      session: case_id,
+      step: activity,
+      at: timestamp_utc,
+    })),
+  )
