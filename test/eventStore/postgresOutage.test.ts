@@ -55,12 +55,10 @@ describe('when PostgreSQL is killed', () => {
         written.push(event!.id)
       }
     })
+    let killed: number | undefined
     for (let kills = 0; kills < 2; kills++) {
       await delay(500)
-      process.kill(
-        Number((await readFile(join(dataDir, 'postgres/postmaster.pid'), 'utf8')).split('\n')[0]),
-        'SIGKILL',
-      )
+      killed = await killPostmaster(join(dataDir, 'postgres/postmaster.pid'), killed)
     }
     await Promise.all(writing)
     const total = [...acknowledged.values()].reduce((sum, { length }) => sum + length, 0)
@@ -75,6 +73,18 @@ describe('when PostgreSQL is killed', () => {
       expect(comparePositions(stored[i]!.position, stored[i - 1]!.position)).toBe(1)
   })
 })
+
+/** Kills the postmaster that the file names once it is another than `before`: a new one may still be on its way. */
+async function killPostmaster(file: string, before: number | undefined): Promise<number> {
+  for (;;) {
+    const pid = Number((await readFile(file, 'utf8').catch(() => '')).split('\n')[0])
+    if (pid > 0 && pid !== before) {
+      process.kill(pid, 'SIGKILL')
+      return pid
+    }
+    await delay(20)
+  }
+}
 
 describe('when the network fails', () => {
   let database: TestDatabase
