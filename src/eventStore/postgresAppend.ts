@@ -12,8 +12,8 @@ import {
   verdicts,
 } from './postgresGroup.ts'
 import { findRepeats } from './postgresRepeats.ts'
-import type { TailEvent } from './postgresTail.ts'
 import { createWriter, type Writer } from './postgresWriter.ts'
+import type { TailEvent } from './tailEvents.ts'
 
 export interface AppenderOptions {
   readonly connectionString: string

@@ -2,7 +2,7 @@ import type { EventMetadata, NewEvent, StoredEvent } from '../domain/envelope.ts
 import { hexArray, int4Array, textArray, uuidArray } from './binaryArrays.ts'
 import { EncodedEvent } from './encodedEvent.ts'
 import type { AppendResult, ExpectedRevision } from './eventStore.ts'
-import type { TailEvent } from './postgresTail.ts'
+import type { TailEvent } from './tailEvents.ts'
 
 /** An append on its way, with the texts that will be stored. */
 export interface PendingAppend {

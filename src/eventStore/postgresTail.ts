@@ -1,9 +1,7 @@
-import pg from 'pg'
 import type { StoredEvent } from '../domain/envelope.ts'
-import { roughSize } from '../domain/json.ts'
 import { comparePositions, type Position } from '../domain/position.ts'
-import { backoff } from './postgresErrors.ts'
-import { CHANNEL } from './postgresSchema.ts'
+import { createListener } from './postgresListener.ts'
+import { firstAfter, ReadEvent, type TailEvent } from './tailEvents.ts'
 
 export interface TailOptions {
   readonly connectionString: string
@@ -22,16 +20,6 @@ export interface TailOptions {
 export interface Stretch {
   readonly events: readonly StoredEvent[]
   readonly through: Position
-}
-
-/** An event as the tail has it: it is made when somebody wants it, which of what is appended here is often nobody. */
-export interface TailEvent {
-  readonly stream: string
-  readonly type: string
-  readonly position: Position
-  /** Of its data, roughly, in characters. */
-  readonly size: number
-  event(): StoredEvent
 }
 
 /** What the tail has after a position. */
@@ -62,9 +50,6 @@ export interface Tail {
 
 /** Without a word from the server, look by ourselves: a notification may be lost with its connection. */
 const POLL_MS = 250
-/** The connection that listens may die without a word: it is asked so often, and has so long to answer, before it is made anew. */
-const ASK_LISTENER_MS = 2000
-const LISTENER_PATIENCE_MS = 3000
 /** What the tail remembers; who falls further behind reads pages by himself. */
 const KEPT_EVENTS = 4000
 const KEPT_CHARACTERS = 16_000_000
@@ -88,7 +73,6 @@ export function createTail(options: TailOptions): Tail {
   let again = false
   let closed = false
   const waiting = new Set<() => void>()
-  let listener: pg.Client | undefined
   let timer: NodeJS.Timeout | undefined
 
   const wait = (signal: AbortSignal) =>
@@ -183,48 +167,26 @@ export function createTail(options: TailOptions): Tail {
     }
   }
 
-  const listen = async () => {
-    for (let attempt = 0; holders > 0 && !closed; attempt++) {
-      const client = new pg.Client({
-        connectionString: options.connectionString,
-        application_name: 'gangway: follow',
-        keepAlive: true,
-        connectionTimeoutMillis: 5000,
-        query_timeout: LISTENER_PATIENCE_MS,
-      })
-      let asking: NodeJS.Timeout | undefined
-      const ended = new Promise<void>((done) => client.once('end', done))
-      client.on('error', () => {})
-      client.on('notification', ({ payload = '0' }) => {
-        hear(payload)
-        notice()
-      })
-      try {
-        await client.connect()
-        await client.query(`listen ${CHANNEL}`)
-        listener = client
-        attempt = 0
-        asking = setInterval(() => client.query('select').catch(() => drop(client)), ASK_LISTENER_MS)
-        asking.unref()
-        // What came before we listened.
-        void read()
-        if (holders > 0 && !closed) await ended
-      } catch (error) {
-        if (!closed) options.onTrouble(error as Error)
-      }
-      listener = undefined
-      clearInterval(asking)
-      drop(client)
-      if (holders > 0 && !closed) await new Promise((done) => setTimeout(done, backoff(attempt)))
-    }
-  }
+  const listener = createListener({
+    connectionString: options.connectionString,
+    wanted: () => holders > 0 && !closed,
+    // What came before we listened.
+    onListening: () => void read(),
+    onNotice(position) {
+      hear(position)
+      notice()
+    },
+    onTrouble(error) {
+      if (!closed) options.onTrouble(error)
+    },
+  })
   let listening: Promise<void> | undefined
 
   const stop = () => {
     clearInterval(timer)
     clearTimeout(noticed)
     noticed = undefined
-    if (listener) drop(listener)
+    listener.drop()
     kept = []
     sizes = []
     characters = 0
@@ -262,7 +224,7 @@ export function createTail(options: TailOptions): Tail {
         timer = setInterval(() => waiting.size > 0 && void read(), POLL_MS)
         timer.unref()
         void read()
-        listening = (listening ?? Promise.resolve()).then(listen)
+        listening = (listening ?? Promise.resolve()).then(listener.listen)
       }
       let held = true
       return () => {
@@ -281,44 +243,5 @@ export function createTail(options: TailOptions): Tail {
   }
 }
 
-/** Without a goodbye, which nobody might answer. */
-const drop = (client: pg.Client) => client.connection.stream.destroy()
-
 /** Positions here are integers without gaps. */
 const next = (position: Position): Position => String(BigInt(position) + 1n)
-
-/** Index of the first event after the position, by halving. */
-function firstAfter(events: readonly Pick<TailEvent, 'position'>[], position: Position): number {
-  let low = 0
-  let high = events.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (comparePositions(events[middle]!.position, position) > 0) high = middle
-    else low = middle + 1
-  }
-  return low
-}
-
-class ReadEvent implements TailEvent {
-  readonly #event: StoredEvent
-
-  constructor(event: StoredEvent) {
-    this.#event = event
-  }
-
-  get stream(): string {
-    return this.#event.stream
-  }
-  get type(): string {
-    return this.#event.type
-  }
-  get position(): Position {
-    return this.#event.position
-  }
-  get size(): number {
-    return roughSize(this.#event.data)
-  }
-  event(): StoredEvent {
-    return this.#event
-  }
-}
