@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ColumnarIndex } from '../src/analysis/columns/columnarIndex.ts'
 import { executeFunnel } from '../src/analysis/funnel/execute.ts'
 import { prepareFunnel } from '../src/analysis/funnel/funnel.ts'
+import { createScratch } from '../src/analysis/plan/scratch.ts'
 import type { AnalysisSource } from '../src/analysis/plan/source.ts'
 import { executeRetention } from '../src/analysis/retention/execute.ts'
 import { prepareRetention } from '../src/analysis/retention/retention.ts'
@@ -145,6 +146,7 @@ interface Contender {
 }
 
 function funnel(query: object, source: AnalysisSource, pool: QueryPool): Contender {
+  const scratch = createScratch()
   const prepared = () => {
     const made = prepareFunnel(query, source)
     if ('faults' in made) throw new Error(JSON.stringify(made.faults))
@@ -159,11 +161,14 @@ function funnel(query: object, source: AnalysisSource, pool: QueryPool): Contend
   return {
     alone: () => {
       const { plan, answer } = prepared()
-      return counts(answer(executeFunnel(plan)))
+      const lease = scratch.lease()
+      const result = counts(answer(executeFunnel(plan, undefined, lease.take)))
+      lease.end()
+      return result
     },
     spread: async () => {
       const { plan, answer } = prepared()
-      return counts(answer(await pool.funnel(plan)))
+      return counts(await pool.funnel(plan, answer))
     },
   }
 }

@@ -1,9 +1,10 @@
 // `npm run bench [name …] [-- --quick]`: runs the benches named, or all, and keeps their figures in bench/results.
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { watchStolen } from './stolen.ts'
 import { type Bench, formatTable, machineLine, writeResults } from './support.ts'
 
-const NOT_BENCHES = new Set(['main', 'support', 'eventStoreDb'])
+const NOT_BENCHES = new Set(['main', 'support', 'stolen', 'eventStoreDb'])
 const available = readdirSync(new URL('.', import.meta.url))
   .filter((file) => file.endsWith('.ts'))
   .map((file) => file.slice(0, -3))
@@ -41,8 +42,10 @@ Benches: ${available.join(', ')}`)
     console.log(`\n${name}`)
     const bench = (await import(`./${name}.ts`)) as Bench
     const log = (line: string) => console.error(`  ${line}`)
+    const stolen = watchStolen()
     const { rows } = await bench.run({ quick, log })
-    console.log(formatTable(rows))
-    if (!quick) console.log(`→ ${await writeResults(resultsOf(name), rows)}`)
+    const machine = machineLine() + stolen()
+    console.log(`${formatTable(rows)}\n${machine}`)
+    if (!quick) console.log(`→ ${await writeResults(resultsOf(name), rows, machine)}`)
   }
 }

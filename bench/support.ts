@@ -111,11 +111,15 @@ const databasesOf = (connectionString: string) => ({
 })
 
 /** Writes bench/results/<name>.json. */
-export async function writeResults(name: string, rows: readonly BenchRow[]): Promise<string> {
+export async function writeResults(
+  name: string,
+  rows: readonly BenchRow[],
+  machine: string,
+): Promise<string> {
   const folder = new URL('results/', import.meta.url)
   await mkdir(folder, { recursive: true })
   const file = new URL(`${name}.json`, folder)
-  await writeFile(file, `${JSON.stringify({ machine: machineLine(), rows }, null, 2)}\n`)
+  await writeFile(file, `${JSON.stringify({ machine, rows }, null, 2)}\n`)
   return file.pathname
 }
 

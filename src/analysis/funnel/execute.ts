@@ -1,4 +1,5 @@
 import type { Sample } from '../plan/quantiles.ts'
+import type { TakeBlock } from '../plan/scratch.ts'
 import { isChain, scanChains } from './chains.ts'
 import { evaluatorOf } from './evaluator.ts'
 import type { FunnelPlan } from './funnelPlan.ts'
@@ -27,9 +28,9 @@ export interface Part {
 
 const WHOLE: Part = { index: 0, of: 1 }
 
-/** Runs a plan over its units, or over a part of them. */
-export function executeFunnel(plan: FunnelPlan, part: Part = WHOLE): FunnelCounts {
-  const tally = tallyOf(plan)
+/** Runs a plan over its units, or over a part of them; what is in blocks that were taken is to be read before they are given back. */
+export function executeFunnel(plan: FunnelPlan, part: Part = WHOLE, take?: TakeBlock): FunnelCounts {
+  const tally = tallyOf(plan, take)
   const chain = isChain(plan)
   let excluded = 0
   let unclear = 0

@@ -1,4 +1,5 @@
 import { sampleOf } from '../plan/quantiles.ts'
+import { BLOCK_BYTES, type TakeBlock } from '../plan/scratch.ts'
 import type { FunnelCounts } from './execute.ts'
 import type { FunnelPlan } from './funnelPlan.ts'
 import type { Outcome } from './outcome.ts'
@@ -19,20 +20,29 @@ export function record({ depth, at }: Outcome, group: number, { reach, took }: T
   reach(group, depth, at[0]!)
 }
 
-/** Values are written in chunks of growing size: few of them, and no more memory than there are durations. */
+/** Values are written in chunks of growing size, and then in blocks: few of them, and hardly more memory than there are durations. */
 const FIRST_CHUNK = 1 << 10
-const LAST_CHUNK = 1 << 16
+const OWN_CHUNK = 1 << 14
 
-export function tallyOf({ steps, groups, window, asOf }: FunnelPlan): Tally {
+export function tallyOf(
+  { steps, groups, window, asOf }: FunnelPlan,
+  take: TakeBlock = () => new ArrayBuffer(BLOCK_BYTES),
+): Tally {
   const reached = new Float64Array(groups * (steps + 1))
   const open = new Float64Array(groups * (steps + 1))
   const openFrom = Number.isFinite(window) ? asOf - window : Number.POSITIVE_INFINITY
   // Shorter numbers where they suffice.
-  const numbers = (length: number) => (window < 2 ** 32 ? new Uint32Array(length) : new Float64Array(length))
-  const begin = (length: number): Chunk => ({
-    values: numbers(length),
-    group: groups > 1 ? new Uint32Array(length) : null,
-  })
+  const short = window < 2 ** 32
+  const begin = (length: number): Chunk =>
+    length <= OWN_CHUNK
+      ? {
+          values: short ? new Uint32Array(length) : new Float64Array(length),
+          group: groups > 1 ? new Uint32Array(length) : null,
+        }
+      : {
+          values: short ? new Uint32Array(take()) : new Float64Array(take()),
+          group: groups > 1 ? new Uint32Array(take()) : null,
+        }
   const full: Chunk[][] = Array.from({ length: steps }, () => [])
   const current = Array.from({ length: steps }, () => begin(FIRST_CHUNK))
   /** Values in the current chunk of each step. */
@@ -48,7 +58,7 @@ export function tallyOf({ steps, groups, window, asOf }: FunnelPlan): Tally {
       let place = filled[step]!
       if (place === chunk.values.length) {
         full[step]!.push(chunk)
-        chunk = current[step] = begin(Math.min(place * 4, LAST_CHUNK))
+        chunk = current[step] = begin(place * 4)
         place = 0
       }
       filled[step] = place + 1

@@ -2,8 +2,15 @@ import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { executeFunnel, type FunnelCounts, mergeCounts, type Part } from '../funnel/execute.ts'
 import type { FunnelPlan } from '../funnel/funnelPlan.ts'
+import { createScratch, type TakeBlock } from '../plan/scratch.ts'
 import { type CohortCounts, executeRetention, mergeCohorts } from '../retention/execute.ts'
 import type { RetentionPlan } from '../retention/retentionPlan.ts'
+
+/** What a thread is asked for. */
+export type Request =
+  | ({ readonly id: number } & Task)
+  /** The result of that task is no longer read. */
+  | { readonly ended: number }
 
 export interface Task {
   readonly plan: FunnelPlan | RetentionPlan
@@ -12,7 +19,8 @@ export interface Task {
 
 /** Runs plans on all processors: over shared memory, each thread its part of the units, the asking thread among them. */
 export interface QueryPool {
-  readonly funnel: (plan: FunnelPlan) => Promise<FunnelCounts>
+  /** What the counts are made of is written over by later queries: all that is wanted of them has to be in what `use` gives. */
+  readonly funnel: <Answer>(plan: FunnelPlan, use: (counts: FunnelCounts) => Answer) => Promise<Answer>
   readonly retention: (plan: RetentionPlan) => Promise<readonly CohortCounts[]>
   readonly close: () => Promise<void>
 }
@@ -23,23 +31,36 @@ const WORTHWHILE = 10_000
 /** Makes ready for `threads` threads, the asking one included; the others start when first needed. A worker that dies fails its queries and is replaced. */
 export function startPool(threads = availableParallelism(), worthwhile = WORTHWHILE): QueryPool {
   const members = Array.from({ length: threads - 1 }, () => new Member())
-  const spread = async <Result>(
+  const scratch = createScratch()
+  const spread = async <Result, Answer>(
     plan: Task['plan'],
-    here: (part: Part) => Result,
-  ): Promise<readonly Result[]> => {
+    here: (part: Part, take: TakeBlock) => Result,
+    use: (parts: readonly Result[]) => Answer,
+  ): Promise<Answer> => {
     const units = plan.coding.runs.reduce((sum, { unit }) => sum + unit.length, 0)
     const of = Math.min(threads, Math.max(1, Math.floor(units / worthwhile)))
     const others = members
       .slice(0, of - 1)
       .map((member, i) => member.run<Result>({ plan, part: { index: i + 1, of } }))
-    const elsewhere = Promise.all(others)
+    const elsewhere = Promise.all(others.map(({ result }) => result))
     // Waited for below; until then a failure is nobody's.
     elsewhere.catch(() => {})
-    return [here({ index: 0, of }), ...(await elsewhere)]
+    const lease = scratch.lease()
+    try {
+      return use([here({ index: 0, of }, lease.take), ...(await elsewhere)])
+    } finally {
+      lease.end()
+      for (const { end } of others) end()
+    }
   }
   return {
-    funnel: async (plan) => mergeCounts(await spread(plan, (part) => executeFunnel(plan, part))),
-    retention: async (plan) => mergeCohorts(await spread(plan, (part) => executeRetention(plan, part))),
+    funnel: (plan, use) =>
+      spread(
+        plan,
+        (part, take) => executeFunnel(plan, part, take),
+        (parts) => use(mergeCounts(parts)),
+      ),
+    retention: (plan) => spread(plan, (part) => executeRetention(plan, part), mergeCohorts),
     close: async () => {
       await Promise.all(members.map((member) => member.close()))
     },
@@ -52,14 +73,17 @@ class Member {
   #next = 0
   readonly #waiting = new Map<number, { resolve: (result: never) => void; reject: (error: Error) => void }>()
 
-  run<Result>(task: Task): Promise<Result> {
-    if (this.#closed) return Promise.reject(new Error('the query pool is closed'))
+  /** The result may be read until `end` is called. */
+  run<Result>(task: Task): { readonly result: Promise<Result>; readonly end: () => void } {
+    if (this.#closed) return { result: Promise.reject(new Error('the query pool is closed')), end: () => {} }
     this.#worker ??= this.#start()
+    const worker = this.#worker
     const id = this.#next++
-    return new Promise<Result>((resolve, reject) => {
+    const result = new Promise<Result>((resolve, reject) => {
       this.#waiting.set(id, { resolve: resolve as (result: never) => void, reject })
-      this.#worker!.postMessage({ id, ...task })
+      worker.postMessage({ id, ...task } satisfies Request)
     })
+    return { result, end: () => worker.postMessage({ ended: id } satisfies Request) }
   }
 
   async close(): Promise<void> {

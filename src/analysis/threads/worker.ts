@@ -1,25 +1,30 @@
 import { setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
 import { executeFunnel } from '../funnel/execute.ts'
+import { createScratch, type Lease } from '../plan/scratch.ts'
 import { executeRetention } from '../retention/execute.ts'
-import type { Task } from './pool.ts'
+import type { Request } from './pool.ts'
 
 // On Linux this is the priority of the thread alone: where processors are few, commands come first.
 if (process.platform === 'linux') setPriority(10)
 
+const scratch = createScratch()
+/** Of results that are still read. */
+const leases = new Map<number, Lease>()
+
 /** Runs parts of plans, one after another, over memory shared with the thread that made them. */
-parentPort!.on('message', ({ id, plan, part }: Task & { id: number }) => {
+parentPort!.on('message', (request: Request) => {
+  if ('ended' in request) {
+    leases.get(request.ended)?.end()
+    leases.delete(request.ended)
+    return
+  }
+  const { id, plan, part } = request
   if (plan.kind === 'retention') {
     parentPort!.postMessage({ id, result: executeRetention(plan, part) })
     return
   }
-  const result = executeFunnel(plan, part)
-  // Given away, not copied.
-  const given = result.durations
-    .flat()
-    .flatMap(({ chunks, counts }) => [
-      ...chunks.flatMap(({ values, group }) => (group ? [values.buffer, group.buffer] : [values.buffer])),
-      ...(counts ? [counts.buffer] : []),
-    ])
-  parentPort!.postMessage({ id, result }, [...new Set(given)] as ArrayBuffer[])
+  const lease = scratch.lease()
+  leases.set(id, lease)
+  parentPort!.postMessage({ id, result: executeFunnel(plan, part, lease.take) })
 })

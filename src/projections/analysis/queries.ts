@@ -24,7 +24,7 @@ import type { JsonObject } from '../../domain/json.ts'
 export const queries = {
   funnel: async (body, source, pool) => {
     const prepared = prepareFunnel(body, source)
-    return 'faults' in prepared ? prepared : { answer: prepared.answer(await pool.funnel(prepared.plan)) }
+    return 'faults' in prepared ? prepared : { answer: await pool.funnel(prepared.plan, prepared.answer) }
   },
   explain: (body, source) => explainFunnel(body, source),
   timeToConvert: (body, source) => timeToConvert(body, source),

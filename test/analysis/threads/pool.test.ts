@@ -24,7 +24,7 @@ test('threads count what one thread counts', async () => {
       const prepared = prepareFunnel(query, source)
       const alone = queryFunnel(query, source)
       if ('faults' in prepared || 'faults' in alone) throw new Error('faults')
-      const together = prepared.answer(await pool.funnel(prepared.plan))
+      const together = await pool.funnel(prepared.plan, prepared.answer)
       expect(without(together)).toEqual(without(alone.answer))
     }
   }
@@ -43,5 +43,5 @@ test('a closed pool refuses', async () => {
   await closed.close()
   const prepared = prepareFunnel({ steps: [{ signal: 'a' }] }, source)
   if ('faults' in prepared) throw new Error('faults')
-  await expect(closed.funnel(prepared.plan)).rejects.toThrow('closed')
+  await expect(closed.funnel(prepared.plan, prepared.answer)).rejects.toThrow('closed')
 })
