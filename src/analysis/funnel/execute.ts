@@ -1,3 +1,4 @@
+import { type Pieces, piecesOf, take } from '../plan/pieces.ts'
 import type { Sample } from '../plan/quantiles.ts'
 import type { TakeBlock } from '../plan/scratch.ts'
 import { isChain, scanChains } from './chains.ts'
@@ -20,27 +21,25 @@ export interface FunnelCounts {
   readonly durations: readonly (readonly Sample[])[]
 }
 
-/** A share of the units: the `index`th of `of` equal parts. */
-export interface Part {
-  readonly index: number
-  readonly of: number
-}
-
-const WHOLE: Part = { index: 0, of: 1 }
-
-/** Runs a plan over its units, or over a part of them; what is in blocks that were taken is to be read before they are given back. */
-export function executeFunnel(plan: FunnelPlan, part: Part = WHOLE, take?: TakeBlock): FunnelCounts {
-  const tally = tallyOf(plan, take)
+/** Runs a plan over the pieces that are left of its units; what is in blocks that were taken is to be read before they are given back. */
+export function executeFunnel(
+  plan: FunnelPlan,
+  pieces: Pieces = piecesOf(1),
+  block?: TakeBlock,
+): FunnelCounts {
+  const tally = tallyOf(plan, block)
   const chain = isChain(plan)
   let excluded = 0
   let unclear = 0
-  for (const [run, { unit }] of plan.coding.runs.entries()) {
-    const [first, last] = share(unit.length, part)
-    if (chain) scanChains(plan, { run, first, last }, tally)
-    else {
-      const out = scanRun(plan, { run, first, last }, tally)
-      excluded += out.excluded
-      unclear += out.unclear
+  for (const slots of take(pieces)) {
+    for (const [run, { unit }] of plan.coding.runs.entries()) {
+      const [first, last] = slots(unit.length)
+      if (chain) scanChains(plan, { run, first, last }, tally)
+      else {
+        const out = scanRun(plan, { run, first, last }, tally)
+        excluded += out.excluded
+        unclear += out.unclear
+      }
     }
   }
   return { ...tally.counts(), excluded, unclear }
@@ -74,11 +73,6 @@ function scanRun(
     }
   }
   return { excluded, unclear }
-}
-
-/** The slots of one part. */
-export function share(slots: number, { index, of }: Part): [number, number] {
-  return [Math.floor((slots * index) / of), Math.floor((slots * (index + 1)) / of)]
 }
 
 export function mergeCounts(parts: readonly FunnelCounts[]): FunnelCounts {

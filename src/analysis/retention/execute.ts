@@ -1,4 +1,4 @@
-import { type Part, share } from '../funnel/execute.ts'
+import { type Pieces, piecesOf, take } from '../plan/pieces.ts'
 import { Calendar } from './calendar.ts'
 import type { RetentionPlan } from './retentionPlan.ts'
 import type { Bracket } from './retentionQuery.ts'
@@ -20,22 +20,24 @@ export interface CohortCounts {
 const LENGTH = { hour: 36e5, day: 864e5, week: 7 * 864e5, month: 30 * 864e5 }
 const HOUR = 36e5
 
-/** Runs a plan over its units, or over a part of them. */
-export function executeRetention(plan: RetentionPlan, part: Part = { index: 0, of: 1 }): CohortCounts[] {
+/** Runs a plan over the pieces that are left of its units. */
+export function executeRetention(plan: RetentionPlan, pieces: Pieces = piecesOf(1)): CohortCounts[] {
   const { coding, groupOf, asOf } = plan
   const { matches } = coding
   const cohorts = new Cohorts(plan)
   const follow = plan.options.recurring ? followRecurring(plan, cohorts) : followFirst(plan, cohorts)
-  for (const { unit, start, stale, time, code } of coding.runs) {
-    const [first, last] = share(unit.length, part)
-    for (let slot = first; slot < last; slot++) {
-      if (stale !== null && stale[slot] === 1) continue
-      if (groupOf !== null && groupOf[unit[slot]!]! < 0) continue
-      const to = start[slot + 1]!
-      for (let i = start[slot]!; i < to; i++) {
-        if (matches[code[i]!] !== 1) continue
-        if (time[i]! <= asOf) follow(code, time, i, to)
-        break
+  for (const slots of take(pieces)) {
+    for (const { unit, start, stale, time, code } of coding.runs) {
+      const [first, last] = slots(unit.length)
+      for (let slot = first; slot < last; slot++) {
+        if (stale !== null && stale[slot] === 1) continue
+        if (groupOf !== null && groupOf[unit[slot]!]! < 0) continue
+        const to = start[slot + 1]!
+        for (let i = start[slot]!; i < to; i++) {
+          if (matches[code[i]!] !== 1) continue
+          if (time[i]! <= asOf) follow(code, time, i, to)
+          break
+        }
       }
     }
   }

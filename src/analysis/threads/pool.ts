@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
-import { executeFunnel, type FunnelCounts, mergeCounts, type Part } from '../funnel/execute.ts'
+import { executeFunnel, type FunnelCounts, mergeCounts } from '../funnel/execute.ts'
 import type { FunnelPlan } from '../funnel/funnelPlan.ts'
+import { type Pieces, piecesOf } from '../plan/pieces.ts'
 import { createScratch, type TakeBlock } from '../plan/scratch.ts'
 import { type CohortCounts, executeRetention, mergeCohorts } from '../retention/execute.ts'
 import type { RetentionPlan } from '../retention/retentionPlan.ts'
@@ -14,10 +15,10 @@ export type Request =
 
 export interface Task {
   readonly plan: FunnelPlan | RetentionPlan
-  readonly part: Part
+  readonly pieces: Pieces
 }
 
-/** Runs plans on all processors: over shared memory, each thread its part of the units, the asking thread among them. */
+/** Runs plans on all processors: over shared memory, each thread takes pieces of the units, the asking thread among them. */
 export interface QueryPool {
   /** What the counts are made of is written over by later queries: all that is wanted of them has to be in what `use` gives. */
   readonly funnel: <Answer>(plan: FunnelPlan, use: (counts: FunnelCounts) => Answer) => Promise<Answer>
@@ -27,6 +28,8 @@ export interface QueryPool {
 
 /** Below this many units per thread handing them over takes longer than it saves. */
 const WORTHWHILE = 10_000
+/** Enough that a thread which is held up leaves most of its part to the others. */
+const PIECES_PER_THREAD = 16
 
 /** Makes ready for `threads` threads, the asking one included; the others start when first needed. A worker that dies fails its queries and is replaced. */
 export function startPool(threads = availableParallelism(), worthwhile = WORTHWHILE): QueryPool {
@@ -34,20 +37,19 @@ export function startPool(threads = availableParallelism(), worthwhile = WORTHWH
   const scratch = createScratch()
   const spread = async <Result, Answer>(
     plan: Task['plan'],
-    here: (part: Part, take: TakeBlock) => Result,
+    here: (pieces: Pieces, take: TakeBlock) => Result,
     use: (parts: readonly Result[]) => Answer,
   ): Promise<Answer> => {
     const units = plan.coding.runs.reduce((sum, { unit }) => sum + unit.length, 0)
-    const of = Math.min(threads, Math.max(1, Math.floor(units / worthwhile)))
-    const others = members
-      .slice(0, of - 1)
-      .map((member, i) => member.run<Result>({ plan, part: { index: i + 1, of } }))
+    const several = Math.min(threads, Math.max(1, Math.floor(units / worthwhile)))
+    const pieces = piecesOf(several === 1 ? 1 : several * PIECES_PER_THREAD)
+    const others = members.slice(0, several - 1).map((member) => member.run<Result>({ plan, pieces }))
     const elsewhere = Promise.all(others.map(({ result }) => result))
     // Waited for below; until then a failure is nobody's.
     elsewhere.catch(() => {})
     const lease = scratch.lease()
     try {
-      return use([here({ index: 0, of }, lease.take), ...(await elsewhere)])
+      return use([here(pieces, lease.take), ...(await elsewhere)])
     } finally {
       lease.end()
       for (const { end } of others) end()
@@ -57,10 +59,10 @@ export function startPool(threads = availableParallelism(), worthwhile = WORTHWH
     funnel: (plan, use) =>
       spread(
         plan,
-        (part, take) => executeFunnel(plan, part, take),
+        (pieces, take) => executeFunnel(plan, pieces, take),
         (parts) => use(mergeCounts(parts)),
       ),
-    retention: (plan) => spread(plan, (part) => executeRetention(plan, part), mergeCohorts),
+    retention: (plan) => spread(plan, (pieces) => executeRetention(plan, pieces), mergeCohorts),
     close: async () => {
       await Promise.all(members.map((member) => member.close()))
     },

@@ -19,12 +19,12 @@ parentPort!.on('message', (request: Request) => {
     leases.delete(request.ended)
     return
   }
-  const { id, plan, part } = request
+  const { id, plan, pieces } = request
   if (plan.kind === 'retention') {
-    parentPort!.postMessage({ id, result: executeRetention(plan, part) })
+    parentPort!.postMessage({ id, result: executeRetention(plan, pieces) })
     return
   }
   const lease = scratch.lease()
   leases.set(id, lease)
-  parentPort!.postMessage({ id, result: executeFunnel(plan, part, lease.take) })
+  parentPort!.postMessage({ id, result: executeFunnel(plan, pieces, lease.take) })
 })
