@@ -8,6 +8,8 @@ export const COPIED = 'position, stream, revision, id, recorded_at, chain, type,
 
 /** Signature, flags, and the length of an extension that there never is. */
 const HEADER_BYTES = 19
+/** Of the length that stands before each field. */
+const LENGTH_BYTES = 4
 /** Where the fixed columns of a row begin, after the number of fields and the length of each. */
 const POSITION = 6
 const STREAM = 18
@@ -71,18 +73,17 @@ export class CopiedEvents {
   takeLean(stream: string): StoredEvent {
     const bytes = this.#bytes
     const row = this.#at
-    const data = TYPE + row + bytes.readInt32BE(row + TYPE - 4) + 4
-    const metadata = data + bytes.readInt32BE(data - 4) + 4
-    const end = metadata + bytes.readInt32BE(metadata - 4)
+    const data = nextField(bytes, row + TYPE)
+    const metadata = nextField(bytes, data)
+    const end = nextField(bytes, metadata) - LENGTH_BYTES
     this.#at = end
     return new CopiedEvent(bytes, row, stream, data, metadata, end)
   }
 
   #end(row: number): number {
     const bytes = this.#bytes
-    const data = TYPE + row + bytes.readInt32BE(row + TYPE - 4) + 4
-    const metadata = data + bytes.readInt32BE(data - 4) + 4
-    return metadata + bytes.readInt32BE(metadata - 4)
+    const metadata = nextField(bytes, nextField(bytes, row + TYPE))
+    return nextField(bytes, metadata) - LENGTH_BYTES
   }
 }
 
@@ -122,6 +123,11 @@ class CopiedEvent implements StoredEvent {
   get position(): string {
     return String(int8(this.#bytes, this.#row + POSITION))
   }
+}
+
+/** Where the field after the one at `at` begins; its length stands before each. */
+function nextField(bytes: Buffer, at: number): number {
+  return at + bytes.readInt32BE(at - LENGTH_BYTES) + LENGTH_BYTES
 }
 
 /** A safe integer. */
