@@ -62,8 +62,12 @@ export function createLoad(now: () => number = () => performance.now()): Load {
     },
     get full() {
       if (underWay < LEAST) return false
-      const known = now() - queueSeen < KNOWN_MS
-      return underWay >= MOST || (known && underWay > (meanwhile / waited) * WAIT_MS)
+      if (underWay >= MOST) return true
+      const at = now()
+      if (at - queueSeen >= KNOWN_MS || underWay <= (meanwhile / waited) * WAIT_MS) return false
+      // As long as it refuses there is one, whether or not anybody came out of it.
+      queueSeen = at
+      return true
     },
   }
 }

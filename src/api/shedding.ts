@@ -7,6 +7,8 @@ import { problemDocument } from './problem.ts'
 import { securityHeaders } from './securityHeaders.ts'
 
 const TOLD_EVERY_MS = 1000
+/** So many are refused at a turn of the loop. */
+const A_TURN = 16
 /** So many of those that take long by their nature, whatever else is asked. */
 const MOST_LONG = 256
 
@@ -22,7 +24,7 @@ export function shedOverload(
   const answer = refusal(config.frontendUrl)
   let refused = 0
   let told = 0
-  const refuse = (request: IncomingMessage, response: ServerResponse) => {
+  const refuse = inTurns((request: IncomingMessage, response: ServerResponse) => {
     answer(request, response)
     metrics.httpAnswered('shed', request.method!, 503, 0)
     refused += 1
@@ -31,7 +33,7 @@ export function shedOverload(
     logger.warn({ refused, underWay: load.underWay }, 'overloaded: requests were refused')
     refused = 0
     told = performance.now()
-  }
+  })
   let long = 0
   return (handle: RequestListener, options) => {
     const server = createServer((request, response) => {
@@ -52,6 +54,22 @@ export function shedOverload(
     server.requestTimeout = requestTimeout!
     server.setTimeout(connectionTimeout)
     return server
+  }
+}
+
+/**
+ * A command takes several turns of the loop, each as long as what is refused in it: so only a few are refused at a turn. Where more are to be
+ * refused than there is time for, it is they who wait.
+ */
+function inTurns(refuse: RequestListener): RequestListener {
+  const waiting: Parameters<RequestListener>[] = []
+  const turn = () => {
+    for (const [request, response] of waiting.splice(0, A_TURN))
+      if (!response.closed) refuse(request, response)
+    if (waiting.length > 0) setImmediate(turn)
+  }
+  return (request, response) => {
+    if (waiting.push([request, response]) === 1) setImmediate(turn)
   }
 }
 

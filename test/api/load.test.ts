@@ -112,3 +112,21 @@ test('when nothing is answered at all, so many wait and no more', () => {
     }
   expect(letIn).toBeLessThanOrEqual(1000)
 })
+
+test('a node that answers nobody for a while does not forget what it could do', () => {
+  let at = 0
+  const load = createLoad(() => at)
+  const asked: ((done: boolean) => void)[] = []
+  const ask = () => {
+    if (!load.full) asked.push(load.begun())
+  }
+  // 300 a second, of 3,000
+  for (; at < 4000; at++) {
+    for (let n = 0; n < 3; n++) ask()
+    if (at % 10 < 3) asked.shift()?.(true)
+  }
+  const before = load.underWay
+  for (; at < 14_000; at++) for (let n = 0; n < 3; n++) ask()
+  expect(before).toBeLessThan(120)
+  expect(load.underWay).toBeLessThan(120)
+})

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
+import { promisify } from 'node:util'
 import { fastify } from 'fastify'
 import { pino } from 'pino'
 import { afterEach, expect, test } from 'vitest'
@@ -10,10 +12,19 @@ const metrics = createMetrics()
 let close: (() => Promise<unknown>) | undefined
 afterEach(() => close?.())
 
-async function listening({ load, frontendUrl }: { load: Load; frontendUrl?: string }) {
+async function listening({
+  load,
+  frontendUrl,
+  onRefused,
+}: {
+  load: Load
+  frontendUrl?: string
+  onRefused?: () => void
+}) {
   const config = frontendUrl === undefined ? {} : { frontendUrl }
   const logger = pino({ level: 'silent' })
-  const app = fastify({ serverFactory: shedOverload({ config, logger, metrics }, load) })
+  const told = onRefused ? { ...metrics, httpAnswered: onRefused } : metrics
+  const app = fastify({ serverFactory: shedOverload({ config, logger, metrics: told }, load) })
   let asked = 0
   app.addHook('onRequest', (_request, _reply, done) => {
     asked += 1
@@ -24,7 +35,8 @@ async function listening({ load, frontendUrl }: { load: Load; frontendUrl?: stri
   await app.listen({ host: '127.0.0.1', port: 0 })
   close = () => app.close()
   const { port } = app.server.address() as AddressInfo
-  return { port, url: `http://127.0.0.1:${port}`, asked: () => asked }
+  const connections = () => promisify(app.server.getConnections.bind(app.server))()
+  return { port, url: `http://127.0.0.1:${port}`, asked: () => asked, connections }
 }
 
 const overloaded = (): Load => ({ ...createLoad(), full: true })
@@ -106,4 +118,34 @@ test('who is slow to send a request, or leaves in its middle, is not counted', a
   for (const socket of sockets) socket.destroy()
   expect((await fetch(url, { method: 'POST', body: '' })).status).toBe(200)
   await expect.poll(() => load.underWay).toBe(0)
+})
+
+test('many who are refused at once do not hold up what the others wait for', async () => {
+  let turn = 0
+  const refusedAt: number[] = []
+  const { port, connections } = await listening({
+    load: overloaded(),
+    onRefused: () => refusedAt.push(turn),
+  })
+  const next = () => {
+    turn += 1
+    immediate = setImmediate(next)
+  }
+  let immediate = setImmediate(next)
+  const requests = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'
+  const sockets = Array.from({ length: 200 }, () => connect(port, '127.0.0.1'))
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+  await expect.poll(connections).toBe(200)
+  const answers = sockets.map((socket) => once(socket, 'data'))
+  for (const socket of sockets) socket.write(requests)
+  for (const [bytes] of await Promise.all(answers)) expect(String(bytes)).toMatch(/^HTTP\/1.1 503 /)
+  clearImmediate(immediate)
+  for (const socket of sockets) socket.destroy()
+  expect(refusedAt).toHaveLength(200)
+  const most = Math.max(
+    ...Map.groupBy(refusedAt, (at) => at)
+      .values()
+      .map(({ length }) => length),
+  )
+  expect(most).toBeLessThanOrEqual(16)
 })

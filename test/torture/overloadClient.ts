@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setPriority } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -7,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 export interface Offer {
   readonly urls: readonly string[]
+  /** One for each connection, at least: each is somebody of their own. */
   readonly sessions: readonly string[]
   readonly token: string
   readonly connections: number
@@ -28,7 +30,7 @@ export interface Offered {
   readonly statuses: Readonly<Record<string, number>>
 }
 
-const offer: Offer = JSON.parse(process.argv[2]!)
+const [offer] = (await once(process, 'message')) as [Offer]
 const { urls, sessions, token, connections, rate, seconds } = offer
 const GRACE_MS = 10_000
 
@@ -44,14 +46,15 @@ let end = performance.now() + seconds * 1000
 
 interface Connection {
   readonly socket: Socket
+  readonly session: string
   text: string
   sentAt: number
 }
 
-function open(url: string): void {
+function open(url: string, session: string): void {
   const { hostname, port } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port), noDelay: true })
-  const connection: Connection = { socket, text: '', sentAt: 0 }
+  const connection: Connection = { socket, session, text: '', sentAt: 0 }
   socket.setEncoding('latin1')
   socket.on('connect', () => free(connection))
   socket.on('data', (text: string) => {
@@ -93,12 +96,11 @@ function free(connection: Connection): void {
 
 function ask(connection: Connection): void {
   const body = '{"type":"looked","value":1}'
-  const session = sessions[sent % sessions.length]!
   connection.sentAt = performance.now()
   busy.add(connection)
   sent += 1
   connection.socket.write(
-    `POST /onboarding/track/${session} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n` +
+    `POST /onboarding/track/${connection.session} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n` +
       `Content-Type: application/json\r\nIdempotency-Key: ${randomUUID()}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   )
 }
@@ -109,7 +111,7 @@ try {
 } catch {
   // Not allowed; then its times are those of a client that has to wait, too.
 }
-for (let n = 0; n < connections; n++) open(urls[n % urls.length]!)
+for (let n = 0; n < connections; n++) open(urls[n % urls.length]!, sessions[n]!)
 if (rate !== undefined) {
   while (idle.length < connections) await delay(5)
   end = performance.now() + seconds * 1000
