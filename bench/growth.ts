@@ -9,6 +9,9 @@ import { type BenchOptions, type BenchRow, benchPostgres, compared, median, quan
 const CONNECTIONS = 64
 /** Of those that only commands are sent to; each round writes to sessions of its own. */
 const SESSIONS_A_CONNECTION = 16
+const SECONDS = 5
+/** Until then the engine still compiles. */
+const WARM_UP_SECONDS = 20
 const READS = 300
 const EVENTS_A_SESSION = 21
 const CAUGHT_UP_WITHIN_MS = 600_000
@@ -29,7 +32,6 @@ interface Grown {
  */
 export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRow[] }> {
   const appended = quick ? [2000] : [0, 1_000_000]
-  const seconds = quick ? 1 : 5
   const postgres = await benchPostgres()
   const grown: Grown[] = []
   let failed = 0
@@ -43,7 +45,7 @@ export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRo
         const sessions = await prepareSessions(one.server.url, CONNECTIONS * SESSIONS_A_CONNECTION)
         const result = await load(one.server.url, {
           connections: CONNECTIONS,
-          seconds,
+          seconds: quick ? 1 : round === 0 ? WARM_UP_SECONDS : SECONDS,
           requests: (connection) =>
             sessions
               .slice(connection * SESSIONS_A_CONNECTION, (connection + 1) * SESSIONS_A_CONNECTION)
