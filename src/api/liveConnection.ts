@@ -10,7 +10,7 @@ import { type Joined, LiveJoins } from './liveJoins.ts'
 import { BURST_SECONDS, CLOSE, FrameAllowance, type LiveLimits } from './liveLimits.ts'
 import type { LiveSessions } from './liveSessions.ts'
 import { listenTo, type SocketListener } from './liveSocket.ts'
-import { sendText, sendTextPaced } from './liveWire.ts'
+import { SharedTexts, sendShared, sendTextPaced } from './liveWire.ts'
 
 export interface ConnectionDependencies {
   readonly store: EventStore
@@ -70,13 +70,13 @@ export class Connection implements Sink, SocketListener {
     )
   }
 
-  send(bytes: Buffer): boolean {
+  send(texts: SharedTexts): boolean {
     if (this.#closing) return false
-    if (this.#ws.bufferedAmount + bytes.length > this.#deps.limits.maxBufferedBytes) {
+    if (this.#ws.bufferedAmount + texts.bytes > this.#deps.limits.maxBufferedBytes) {
       this.#resync()
       return false
     }
-    sendText(this.#ws, bytes)
+    sendShared(this.#ws, texts)
     return true
   }
 
@@ -240,7 +240,7 @@ export class Connection implements Sink, SocketListener {
   }
 
   #tell(text: string): void {
-    this.send(Buffer.from(text))
+    this.send(new SharedTexts([Buffer.from(text)]))
   }
 
   #refuse(data: ServerData<'error'>): void {

@@ -2,20 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { StoredEvent } from '../domain/envelope.ts'
 import type { Position } from '../domain/position.ts'
 import { parseStreamName } from '../domain/stream.ts'
-import { decode } from '../eventStore/codec.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
-import { eventFrame, MOVES_PROGRESS } from './liveEventFrame.ts'
-
-/** An event's frame, made once for all sockets. */
-export interface EventFrame {
-  readonly revision: number
-  readonly bytes: Buffer
-}
+import { MOVES_PROGRESS } from './liveEventFrame.ts'
+import { type FrameRun, frameRuns } from './liveFrameRun.ts'
+import { SharedTexts } from './liveWire.ts'
 
 export interface HubListener {
-  onEvent(frame: EventFrame): void
+  onEvents(run: FrameRun): void
   /** A frame that is no event's. */
-  onProgress(bytes: Buffer): void
+  onProgress(text: SharedTexts): void
 }
 
 /** Hands the events of the log to those of this node's sockets that joined their session. */
@@ -41,15 +36,14 @@ export function startHub({ store, progressFrame, onError }: HubOptions): LiveHub
   let reached: Position | undefined
   const begun = Promise.withResolvers<void>()
 
-  function deliver(event: StoredEvent): void {
-    const heard = listeners.get(event.stream)
-    if (!heard) return
-    const frame = {
-      revision: event.revision,
-      bytes: Buffer.from(eventFrame(parseStreamName(event.stream)!.id, decode(event))),
+  /** What a session has in one batch goes out together: a write for each event and socket would cost most of the time there is. */
+  function deliver(events: readonly StoredEvent[]): void {
+    for (const [stream, own] of Map.groupBy(events, (event) => event.stream)) {
+      const heard = listeners.get(stream)
+      if (!heard) continue
+      for (const run of frameRuns(stream, own)) for (const listener of heard) listener.onEvents(run)
+      if (own.some(({ type }) => MOVES_PROGRESS.has(type))) void moveOn(stream)
     }
-    for (const listener of heard) listener.onEvent(frame)
-    if (MOVES_PROGRESS.has(event.type)) void moveOn(event.stream)
   }
 
   /** However many events move a session while its progress is being worked out, one more update follows. */
@@ -63,8 +57,8 @@ export function startHub({ store, progressFrame, onError }: HubOptions): LiveHub
       const { tenant, id } = parseStreamName(stream)!
       const text = await progressFrame(tenant, id)
       if (text === undefined) return
-      const bytes = Buffer.from(text)
-      for (const listener of listeners.get(stream) ?? []) listener.onProgress(bytes)
+      const texts = new SharedTexts([Buffer.from(text)])
+      for (const listener of listeners.get(stream) ?? []) listener.onProgress(texts)
     } catch (error) {
       moved.delete(stream)
       onError(error)
@@ -84,7 +78,7 @@ export function startHub({ store, progressFrame, onError }: HubOptions): LiveHub
           signal,
           wanted,
         })) {
-          if (batch.kind === 'events') for (const event of batch.events) deliver(event)
+          if (batch.kind === 'events') deliver(batch.events)
           reached = batch.through
         }
       } catch (error) {

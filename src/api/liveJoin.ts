@@ -2,13 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { decode } from '../eventStore/codec.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
 import { eventFrame } from './liveEventFrame.ts'
-import type { EventFrame, LiveHub } from './liveHub.ts'
+import type { LiveHub } from './liveHub.ts'
+import type { SharedTexts } from './liveWire.ts'
 
 /** Where frames go. */
 export interface Sink {
   /** False when the socket cannot keep up: nothing more may be sent. */
-  send(bytes: Buffer): boolean
-  /** As `send`, but waits until the socket has room; false when it is gone. */
+  send(texts: SharedTexts): boolean
+  /** A single one, but waits until the socket has room; false when it is gone. */
   sendPaced(bytes: Buffer): Promise<boolean>
 }
 
@@ -49,18 +50,19 @@ export function joinSession(options: JoinOptions): Join {
   let left = false
 
   const stopListening = hub.listen(stream, {
-    onEvent(frame: EventFrame) {
-      noted = frame.revision
-      if (!live || frame.revision <= sent) return
-      if (frame.revision === sent + 1) {
-        if (sink.send(frame.bytes)) sent = frame.revision
+    onEvents(run) {
+      noted = run.last
+      if (!live || run.last <= sent) return
+      const next = run.after(sent)
+      if (next) {
+        if (sink.send(next.texts)) sent = next.last
       } else {
         live = false
         void catchUp().catch(options.onError)
       }
     },
-    onProgress(bytes) {
-      if (live) sink.send(bytes)
+    onProgress(texts) {
+      if (live) sink.send(texts)
     },
   })
 

@@ -1,28 +1,37 @@
 import type { WebSocket } from 'ws'
 
+/** Texts that go to many sockets, one after the other: framed once for all of them, as one piece. */
+export class SharedTexts {
+  readonly each: readonly Buffer[]
+  /** Of all of them, without their headers. */
+  readonly bytes: number
+  #framed: readonly [Buffer] | undefined
+
+  constructor(each: readonly Buffer[]) {
+    this.each = each
+    this.bytes = each.reduce((sum, text) => sum + text.length, 0)
+  }
+
+  get framed(): readonly [Buffer] {
+    this.#framed ??= [Buffer.concat(this.each.flatMap((text) => [textHeader(text.length), text]))]
+    return this.#framed
+  }
+}
+
 /** What `ws` writes a frame with once it is made. */
 interface Sending {
   readonly _sender?: { readonly sendFrame?: (frame: readonly Buffer[]) => void }
 }
 
-let last: Buffer | undefined
-let framed: readonly Buffer[] = []
-
 /**
- * Sends a text. What goes to many sockets, as the same buffer, is framed once and written as one piece; `ws` would make a header and two
- * writes for each of them. A socket that compresses has frames of its own.
+ * Sends texts that other sockets get, too, in one write; `ws` would make a header and two writes for each text and socket. A socket
+ * that compresses has frames of its own.
  */
-export function sendText(ws: WebSocket, bytes: Buffer): void {
+export function sendShared(ws: WebSocket, texts: SharedTexts): void {
   const sender = (ws as Sending)._sender
-  if (ws.extensions !== '' || ws.readyState !== ws.OPEN || !sender?.sendFrame) {
-    ws.send(bytes, TEXT)
-    return
-  }
-  if (bytes !== last) {
-    last = bytes
-    framed = [Buffer.concat([textHeader(bytes.length), bytes])]
-  }
-  sender.sendFrame(framed)
+  if (ws.extensions !== '' || ws.readyState !== ws.OPEN || !sender?.sendFrame)
+    for (const text of texts.each) ws.send(text, TEXT)
+  else sender.sendFrame(texts.framed)
 }
 
 /** Buffered bytes up to which a socket is given more at once. */

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type LiveHub, startHub } from '../../src/api/liveHub.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { frameRuns } from '../../src/api/liveFrameRun.ts'
+import { type HubListener, type LiveHub, startHub } from '../../src/api/liveHub.ts'
 import { joinSession, type Sink } from '../../src/api/liveJoin.ts'
 import type { EventStore } from '../../src/eventStore/eventStore.ts'
 import { createPostgresEventStore } from '../../src/eventStore/postgres.ts'
+import { collect } from '../eventStore/contractSupport.ts'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
 import { record, signal } from '../support/log.ts'
 
@@ -30,7 +32,10 @@ function slowSink(ms: number) {
   const seqs: number[] = []
   const take = (bytes: Buffer) => seqs.push(JSON.parse(String(bytes)).seq)
   const sink: Sink = {
-    send: (bytes) => take(bytes) > 0,
+    send({ each }) {
+      for (const text of each) take(text)
+      return true
+    },
     async sendPaced(bytes) {
       take(bytes)
       await delay(ms)
@@ -40,13 +45,13 @@ function slowSink(ms: number) {
   return { seqs, sink }
 }
 
-function joinSlowly(session: string, ms: number) {
+function joinSlowly(session: string, ms: number, hubOf = hub) {
   const { seqs, sink } = slowSink(ms)
   const errors: unknown[] = []
   let caughtUpAt: number | undefined
   const join = joinSession({
     store,
-    hub,
+    hub: hubOf,
     sink,
     stream: `session-acme_${session}`,
     sessionId: session,
@@ -105,4 +110,49 @@ test('after leaving nothing more is sent', async () => {
   await record(store, 'acme', 'left', [signal('b')])
   await delay(50)
   expect(seqs).toEqual([0])
+})
+
+describe('of a run of live events', () => {
+  const STREAM = 'session-acme_told'
+  let tell: HubListener['onEvents']
+  const told: LiveHub = {
+    ready: async () => {},
+    listen(_, { onEvents }) {
+      tell = onEvents
+      return () => {}
+    },
+    stop: async () => {},
+  }
+  const append = (count: number) =>
+    record(
+      store,
+      'acme',
+      'told',
+      range(1, count).map(() => signal('x')),
+    )
+  const runFrom = async (from: number) => {
+    const [run] = frameRuns(STREAM, await collect(store.read(STREAM, { from })))
+    return run!
+  }
+
+  test('what was read from the log already is left out, and what is missing before it is read', async () => {
+    await append(10)
+    const { join, seqs, errors, caughtUpAt } = joinSlowly('told', 0, told)
+    await expect.poll(caughtUpAt, { timeout: 10_000 }).toBe(9)
+    await append(2)
+    const late = await runFrom(8)
+    tell(late)
+    expect(seqs).toEqual(range(0, 11))
+    tell(late)
+    expect(seqs).toEqual(range(0, 11))
+    await append(3)
+    tell(await runFrom(13))
+    await expect.poll(() => join.sent, { timeout: 10_000 }).toBe(14)
+    await append(1)
+    tell(await runFrom(15))
+    await expect.poll(() => seqs.at(-1), { timeout: 10_000 }).toBe(15)
+    expect(seqs).toEqual(range(0, 15))
+    expect(errors).toEqual([])
+    join.leave()
+  })
 })

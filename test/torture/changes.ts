@@ -46,8 +46,8 @@ export const breakages: Readonly<Record<string, Breakage>> = {
   'frames-lost': {
     invariant: 5,
     file: 'src/api/liveJoin.ts',
-    from: 'if (sink.send(frame.bytes)) sent',
-    to: 'if (frame.revision % 7 === 3 || sink.send(frame.bytes)) sent',
+    from: 'if (sink.send(next.texts)) sent',
+    to: 'if (next.last % 7 === 3 || sink.send(next.texts)) sent',
     fault: 'client network cut',
   },
   'tenants-mixed-up': {
