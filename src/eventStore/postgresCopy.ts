@@ -31,6 +31,8 @@ export async function copyGroup(
   }
   if (base !== null) {
     const stream = client.query(copyFrom(COPY))
+    // It fails a second time when the connection is thrown away: unheard, that would end the process.
+    stream.on('error', () => {})
     stream.end(copyRows(runs, Number(base), stream_ids.map(Number), at))
     await once(stream, 'finish')
   }
