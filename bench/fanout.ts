@@ -1,41 +1,37 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { issueToken } from '../src/api/auth.ts'
+import { type CpuTime, type ServerPart, startClients, startServer } from './fanout/parts.ts'
 import { alternate, type BenchOptions, type BenchRow, benchPostgres, compared, median } from './support.ts'
 
 const BARE = 'bare ws'
 const SECRET = 'a secret that is only ever used by this bench'
+/** Commands on their way at a time, and so many events may be committed together. */
+const AT_ONCE = 8
 
 /**
- * One session's events to many sockets, and what an idle socket costs. Server and clients are processes of their own; the events
- * come through the whole service (HTTP, decider, log, follower), the peer sends frames of the same size from memory.
+ * One session's events to many sockets, and what an idle socket costs. Servers and clients are processes of their own; the events
+ * come through the whole service (HTTP, decider, log, follower), the peer sends frames of the same size from memory: event by event, as one
+ * does with `ws`, and beside that with its sockets corked over as many events as our commands come at a time, which its interface does not offer.
  */
 export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRow[] }> {
   const sockets = quick ? 50 : 2000
-  const events = quick ? 20 : 100
+  const events = quick ? 24 : 100
   const idle = quick ? 200 : 10_000
   const postgres = await benchPostgres()
   try {
-    const rate = await throughput(await postgres.database(), sockets, events, quick ? 1 : 5)
-    log(`${sockets} sockets: ${Math.round(rate.ours)} messages/s, ${BARE} ${Math.round(rate.bare)}`)
+    const rate = await throughput(await postgres.database(), { sockets, events, rounds: quick ? 1 : 5, log })
     const database = await postgres.database()
     const bytes = { ours: [] as number[], bare: [] as number[] }
     for (let round = 0; round < (quick ? 1 : 2); round++)
       for (const kind of ['ours', 'bare'] as const) bytes[kind].push(await memory(kind, database, idle))
     log(`${idle} idle sockets: ${median(bytes.ours)} KiB each, ${BARE} ${median(bytes.bare)}`)
     const name = (value: number) => value.toLocaleString('en')
+    const row = { name: `events to ${name(sockets)} sockets`, value: rate.ours, unit: 'messages/s' }
     return {
       rows: [
+        compared({ ...row, target: { min: 0.9 } }, { name: BARE, value: rate.bare }),
         compared(
-          {
-            name: `events to ${name(sockets)} sockets`,
-            value: rate.ours,
-            unit: 'messages/s',
-            target: { min: 0.9 },
-          },
-          { name: BARE, value: rate.bare },
+          { ...row, name: `${row.name}, up to ${AT_ONCE} in a write` },
+          { name: `${BARE}, corked by hand`, value: rate.corked },
         ),
         compared(
           {
@@ -53,12 +49,19 @@ export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRo
   }
 }
 
-async function throughput(database: string, sockets: number, events: number, rounds: number) {
-  const ours = await startServer('ours', database)
-  const bare = await startServer('bare', database)
-  const clients = await startPart('clients', [])
+interface Load extends Pick<BenchOptions, 'log'> {
+  readonly sockets: number
+  readonly events: number
+  readonly rounds: number
+}
+
+/** Messages a second that reach the clients; each socket must have got each event. */
+async function throughput(database: string, { sockets, events, rounds, log }: Load) {
+  const ours = await startServer('ours', database, SECRET)
+  const bare = await startServer('bare', database, SECRET)
+  const clients = await startClients()
   try {
-    const token = await issueToken(SECRET, { sub: 'ann', tenant: 'glavito', roles: ['participant'] }, 3600)
+    const token = await participant()
     const ask = (path: string, body: object) =>
       fetch(`${ours.url}${path}`, {
         method: 'POST',
@@ -69,45 +72,63 @@ async function throughput(database: string, sockets: number, events: number, rou
     await clients.call({ do: 'connect', group: 'ours', url: ours.url, count: sockets, token, session: id })
     await clients.call({ do: 'connect', group: 'bare', url: bare.url, count: sockets })
     const total = sockets * events
-    const timed = async (group: string, send: () => Promise<unknown>) => {
+    const timed = async (name: string, server: ServerPart, send: () => Promise<unknown>) => {
+      const before = [await server.cpu(), await clients.cpu()] as const
       const begun = performance.now()
-      const received = clients.call({ do: 'receive', group, total })
+      const received = clients.call({ do: 'receive', group: server === ours ? 'ours' : 'bare', each: events })
       await send()
       await received
-      return total / ((performance.now() - begun) / 1000)
+      const seconds = (performance.now() - begun) / 1000
+      log(
+        `${name}: ${Math.round(total / seconds)} messages/s; ${spent(before, [await server.cpu(), await clients.cpu()], total)}`,
+      )
+      return total / seconds
     }
     const track = async () => {
       let left = events
       const worker = async () => {
         while (left-- > 0) await ask(`/onboarding/track/${id}`, { type: 'tick', value: 1 })
       }
-      await Promise.all(Array.from({ length: 8 }, worker))
+      await Promise.all(Array.from({ length: AT_ONCE }, worker))
     }
-    await timed('ours', track)
+    await timed('first', ours, track)
     const { text } = await clients.call({ do: 'sample', group: 'ours' })
+    const broadcast = (together: number) => () =>
+      bare.call({ do: 'broadcast', count: events, together, text })
     return await alternate(rounds, {
-      ours: () => timed('ours', track),
-      bare: () => timed('bare', () => bare.call({ do: 'broadcast', count: events, text })),
+      ours: () => timed('ours', ours, track),
+      bare: () => timed(BARE, bare, broadcast(1)),
+      corked: () => timed(`${BARE}, corked`, bare, broadcast(AT_ONCE)),
     })
   } finally {
     await Promise.all([clients.stop(), ours.stop(), bare.stop()])
   }
 }
 
+/** Microseconds of CPU a message, of the server and of the clients; PostgreSQL's are not among them. */
+function spent(
+  before: readonly [CpuTime, CpuTime],
+  after: readonly [CpuTime, CpuTime],
+  messages: number,
+): string {
+  const [server, clients] = after.map(({ thread, process }, i) => {
+    const own = thread - before[i]!.thread
+    return { thread: own / messages, rest: (process - before[i]!.process - own) / messages }
+  })
+  const us = (value: number) => value.toFixed(2)
+  return `CPU a message: serving ${us(server!.thread)} µs, the rest of that process ${us(server!.rest)}, clients ${us(clients!.thread + clients!.rest)}`
+}
+
+const participant = () => issueToken(SECRET, { sub: 'ann', tenant: 'glavito', roles: ['participant'] }, 3600)
+
 /** KiB of resident memory that each of many idle, authenticated sockets adds to its server. */
 async function memory(kind: 'ours' | 'bare', database: string, sockets: number): Promise<number> {
-  const server = await startServer(kind, database)
-  const clients = await startPart('clients', [])
+  const server = await startServer(kind, database, SECRET)
+  const clients = await startClients()
   try {
-    const token = await issueToken(SECRET, { sub: 'ann', tenant: 'glavito', roles: ['participant'] }, 3600)
+    const token = await participant()
     // The first ones grow what is there for all of them.
-    await clients.call({
-      do: 'connect',
-      group: 'first',
-      url: server.url,
-      count: sockets / 2,
-      token,
-    })
+    await clients.call({ do: 'connect', group: 'first', url: server.url, count: sockets / 2, token })
     const before = await server.call({ do: 'memory' })
     await clients.call({ do: 'connect', group: 'idle', url: server.url, count: sockets, token })
     const after = await server.call({ do: 'memory' })
@@ -115,52 +136,4 @@ async function memory(kind: 'ours' | 'bare', database: string, sockets: number):
   } finally {
     await Promise.all([clients.stop(), server.stop()])
   }
-}
-
-async function startServer(kind: 'ours' | 'bare', database: string) {
-  const dataDir = await mkdtemp(join(tmpdir(), 'gangway-fanout-'))
-  const part = await startPart('server', [kind, database, dataDir, SECRET])
-  return {
-    ...part,
-    url: String(part.ready.url),
-    async stop() {
-      await part.stop()
-      await rm(dataDir, { recursive: true, force: true })
-    },
-  }
-}
-
-type Message = Readonly<Record<string, unknown>>
-
-/** A process of this bench; it answers one message at a time a group. */
-async function startPart(name: string, args: readonly string[]) {
-  const child = fork(new URL(`fanout/${name}.ts`, import.meta.url), [...args], { execArgv: ['--expose-gc'] })
-  let next = 0
-  const ready = await answerOf(child, -1)
-  return {
-    ready,
-    call(message: Message): Promise<Message> {
-      const id = next++
-      child.send({ id, ...message })
-      return answerOf(child, id)
-    },
-    async stop() {
-      const gone = new Promise((done) => child.once('exit', done))
-      child.send({ id: -2, do: 'stop' })
-      await gone
-    },
-  }
-}
-
-function answerOf(child: ChildProcess, id: number): Promise<Message> {
-  return new Promise((resolve, reject) => {
-    const onMessage = (message: Message) => {
-      if (message.id !== id) return
-      child.off('message', onMessage).off('exit', onExit)
-      if (message.error === undefined) resolve(message)
-      else reject(new Error(String(message.error)))
-    }
-    const onExit = (code: number) => reject(new Error(`a process of the bench ended with ${code}`))
-    child.on('message', onMessage).on('exit', onExit)
-  })
 }

@@ -1,7 +1,13 @@
 // The clients of the fanout bench: opens sockets and counts what they get. Told what to do by its parent.
 import { WebSocket } from 'ws'
+import { cpuTime } from './cpuTime.ts'
+
+interface Client {
+  received: number
+}
 
 interface Group {
+  readonly clients: Client[]
   received: number
   last: string
   waiting: { total: number; reached: () => void } | undefined
@@ -9,11 +15,12 @@ interface Group {
 
 interface Message {
   readonly id: number
-  readonly do: 'connect' | 'receive' | 'sample' | 'stop'
+  readonly do: 'connect' | 'receive' | 'sample' | 'cpu' | 'stop'
   readonly group: string
   readonly url: string
   readonly count: number
-  readonly total: number
+  /** Messages that each client is to get. */
+  readonly each: number
   readonly token?: string
   readonly session?: string
 }
@@ -28,7 +35,7 @@ process.on('message', async (message: Message) => {
 process.send!({ id: -1 })
 
 async function act(message: Message): Promise<object> {
-  const group = groups.get(message.group) ?? { received: 0, last: '', waiting: undefined }
+  const group = groups.get(message.group) ?? { clients: [], received: 0, last: '', waiting: undefined }
   groups.set(message.group, group)
   switch (message.do) {
     case 'connect':
@@ -39,12 +46,17 @@ async function act(message: Message): Promise<object> {
       return {}
     case 'receive':
       group.received = 0
+      for (const client of group.clients) client.received = 0
       await new Promise<void>((reached) => {
-        group.waiting = { total: message.total, reached }
+        group.waiting = { total: message.each * group.clients.length, reached }
       })
+      if (group.clients.some(({ received }) => received !== message.each))
+        throw new Error('a client got less than all messages, and another more')
       return {}
     case 'sample':
       return { text: group.last }
+    case 'cpu':
+      return { cpu: cpuTime() }
     case 'stop':
       return {}
   }
@@ -56,9 +68,12 @@ function open({ url, token, session }: Message, group: Group): Promise<void> {
     perMessageDeflate: false,
     ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
   })
+  const client = { received: 0 }
+  group.clients.push(client)
   return new Promise((ready, failed) => {
     ws.on('error', failed)
     const count = (data: Buffer) => {
+      client.received += 1
       group.received += 1
       const { waiting } = group
       if (waiting === undefined || group.received < waiting.total) return

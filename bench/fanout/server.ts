@@ -1,27 +1,36 @@
 // A server of the fanout bench: the whole service, or `ws` alone. Told what to do by its parent.
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
-import { WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import { readConfig } from '../../src/config.ts'
 import { startService } from '../../src/service.ts'
 import { createLogger } from '../../src/services/logger.ts'
+import { cpuTime } from './cpuTime.ts'
 
 const [kind, databaseUrl, dataDir, secret] = process.argv.slice(2)
 
+interface Message {
+  readonly id: number
+  readonly do: 'broadcast' | 'memory' | 'cpu' | 'stop'
+  readonly text: string
+  readonly count: number
+  readonly together: number
+}
+
 interface Server {
   readonly url: string
-  broadcast(text: string, count: number): Promise<void>
+  broadcast(message: Message): Promise<void>
 }
 
 const { url, broadcast }: Server = kind === 'ours' ? await ours() : await bare()
 
-process.on('message', async (message: { id: number; do: string; text: string; count: number }) => {
+process.on('message', async (message: Message) => {
   const { id } = message
   if (message.do === 'stop') process.exit(0)
-  if (message.do === 'broadcast') await broadcast(message.text, message.count)
+  if (message.do === 'broadcast') await broadcast(message)
   if (message.do === 'memory') await settle()
-  process.send!({ id, rss: process.memoryUsage.rss() })
+  process.send!({ id, rss: process.memoryUsage.rss(), cpu: cpuTime() })
 })
 process.send!({ id: -1, url })
 
@@ -44,14 +53,28 @@ async function bare(): Promise<Server> {
   await once(server, 'listening')
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async broadcast(text, count) {
-      for (let i = 0; i < count; i++) {
+    async broadcast({ text, count, together }) {
+      for (let sent = 0; sent < count; sent += together) {
         const bytes = Buffer.from(text)
-        for (const socket of server.clients) socket.send(bytes, { binary: false })
+        const next = Math.min(together, count - sent)
+        for (const socket of server.clients)
+          if (next === 1) socket.send(bytes, { binary: false })
+          else
+            corked(socket, () => {
+              for (let n = 0; n < next; n++) socket.send(bytes, { binary: false })
+            })
         await turn()
       }
     },
   }
+}
+
+/** What is sent meanwhile is written in one piece. */
+function corked(socket: WebSocket, send: () => void): void {
+  const { _socket: wire } = socket as unknown as { _socket: Socket }
+  wire.cork()
+  send()
+  wire.uncork()
 }
 
 /** What can be freed is freed. */
