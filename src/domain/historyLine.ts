@@ -77,17 +77,18 @@ function notOneKind(value: object): LineFault {
   return { code: 'invalid_line', detail: `a line has exactly one of ${kindNames.join(', ')}${found}` }
 }
 
+/** Members in sorted order, as they are stored. */
 function eventOf(kind: Kind, line: LineOf<Kind>): SessionEvent {
   switch (kind) {
     case 'step': {
       const { step, data } = line as LineOf<'step'>
-      return { type: 'StepCompleted', data: { stepId: step, data: data ?? {} } }
+      return { type: 'StepCompleted', data: { data: data ?? {}, stepId: step } }
     }
     case 'signal': {
       const { signal, value, properties } = line as LineOf<'signal'>
       return {
         type: 'SignalTracked',
-        data: { signal, ...(value === undefined ? {} : { value }), ...(properties ? { properties } : {}) },
+        data: { ...(properties && { properties }), signal, ...(value !== undefined && { value }) },
       }
     }
     case 'exposure':

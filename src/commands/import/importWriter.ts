@@ -1,12 +1,16 @@
-import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { EventMetadata, NewEvent } from '../../domain/envelope.ts'
 import { derivedId } from '../../domain/ids.ts'
+import type { JsonObject } from '../../domain/json.ts'
 import type { SessionEvent } from '../../domain/sessionEvents.ts'
 import { streamName } from '../../domain/stream.ts'
-import { type EventToEncode, encode, type StreamPlace } from '../../eventStore/codec.ts'
+import { canonicalJson } from '../../eventStore/canonicalJson.ts'
+import type { StreamPlace } from '../../eventStore/codec.ts'
 import type { Append, AppendResult, EventStore } from '../../eventStore/eventStore.ts'
+import { SharedEncoder } from '../../eventStore/sharedEncoder.ts'
+import { AppendPortions } from './appendPortions.ts'
 import type { PreparedLine, RejectedLine } from './prepareLine.ts'
+import { nextUuid } from './randomUuids.ts'
 
 interface ImportContext {
   readonly tenant: string
@@ -24,18 +28,18 @@ interface KnownSession {
   readonly lines: ReadonlySet<string>
 }
 
+const NONE: ReadonlySet<string> = new Set()
 const READS_AT_ONCE = 16
 /** So many lines are made ready and sent before the next, so that neither we nor the log wait for the other. */
 const PART_LINES = 1000
-const APPEND_BYTES = 900_000
 /** Line and metadata must fit one append of at most 1 MiB. */
 const EVENT_BYTES = 1_000_000
-const ENVELOPE_BYTES = 1024
 
 /** Writes prepared lines to the streams of their sessions, each line at most once whoever else writes. */
 export class ImportWriter {
   readonly #store: EventStore
   readonly #context: ImportContext
+  readonly #encoder: SharedEncoder
   readonly #known = new LRUCache<string, KnownSession>({
     max: 200_000,
     maxSize: 2_000_000,
@@ -47,6 +51,7 @@ export class ImportWriter {
   constructor(store: EventStore, context: ImportContext) {
     this.#store = store
     this.#context = context
+    this.#encoder = new SharedEncoder(context.metadata)
   }
 
   async write(lines: readonly PreparedLine[], reject: (line: RejectedLine) => void): Promise<void> {
@@ -117,7 +122,7 @@ export class ImportWriter {
     const existing: string[] = []
     for (const session of unknown) {
       if (heads.has(this.#stream(session))) existing.push(session)
-      else this.#known.set(session, { place: 'no_stream', flowId: null, lines: new Set() })
+      else this.#known.set(session, { place: 'no_stream', flowId: null, lines: NONE })
     }
     const queue = existing.values()
     await Promise.all(
@@ -161,39 +166,38 @@ export class ImportWriter {
     })
     if (fitting.length === 0) return []
     const begins = known.place === 'no_stream'
-    const events = fitting.map((line) => this.#event(line.id, line.event, line.occurredAt, line.dataText))
+    const stream = this.#stream(session)
+    const portions = new AppendPortions(stream, known.place)
+    this.#encoder.begin(stream, known.place)
     if (begins) {
       const first = fitting[0]!
       const userId = first.event.type === 'AttributesRecorded' ? (first.event.data.userId ?? null) : null
-      const data = { flowId, flowVersion, userId, context: {}, imported: true as const }
+      const data = { context: {}, flowId, flowVersion, imported: true as const, userId }
       const id = derivedId('session-imported', this.#context.tenant, session)
-      events.unshift(this.#event(id, { type: 'SessionStarted', data }, first.occurredAt))
+      const dataText = canonicalJson(data)
+      portions.add(this.#event(id, { type: 'SessionStarted', data }, dataText, first.occurredAt), 0)
     }
-    const stream = this.#stream(session)
-    const encoded = encode(stream, events, known.place)
-    const appends = inPortions(stream, encoded, known.place, [
-      ...(begins ? [0] : []),
-      ...fitting.map(({ bytes }) => bytes),
-    ])
-    const last = encoded.at(-1)!
-    const revision = (known.place === 'no_stream' ? -1 : known.place.revision) + encoded.length
-    known.place = { revision, chain: last.metadata.chain }
+    for (const { id, event, dataText, occurredAt, bytes } of fitting)
+      portions.add(this.#event(id, event, dataText, occurredAt), bytes)
+    known.place = this.#encoder.place
     known.flowId = flowId
-    return [{ session, begins, appends }]
+    return [{ session, begins, appends: portions.appends() }]
   }
 
   /**
    * The line is the command. Its event's id is random and not derived from it: of two imports that write the same line to the same
    * place, the log must refuse one, which then looks again, and not take it for a repeat of the other.
    */
-  #event(commandId: string, event: SessionEvent, occurredAt: string, dataText?: string): EventToEncode {
-    const { tenant, actor, commandHash, $correlationId, $causationId } = this.#context.metadata
-    return {
-      id: randomUUID(),
-      event,
-      metadata: { tenant, actor, commandId, commandHash, $correlationId, $causationId, occurredAt },
-      ...(dataText !== undefined && { dataText }),
-    }
+  #event(commandId: string, event: SessionEvent, dataText: string, occurredAt: string): NewEvent {
+    const { type, data } = event
+    return this.#encoder.next({
+      id: nextUuid(),
+      commandId,
+      type,
+      data: data as JsonObject,
+      dataText,
+      occurredAt,
+    })
   }
 
   #stream(session: string): string {
@@ -215,32 +219,4 @@ function groupBySession(lines: readonly PreparedLine[]): Map<string, PreparedLin
     else groups.set(line.session, [line])
   }
   return groups
-}
-
-/** Appends of at most `APPEND_BYTES`, which follow each other in one stream. */
-function inPortions(
-  stream: string,
-  events: readonly NewEvent[],
-  after: StreamPlace,
-  bytes: readonly number[],
-): Append[] {
-  const appends: Append[] = []
-  let revision = after === 'no_stream' ? -1 : after.revision
-  let portion: NewEvent[] = []
-  let size = 0
-  const close = () => {
-    if (portion.length === 0) return
-    appends.push({ stream, events: portion, expected: revision < 0 ? 'no_stream' : revision })
-    revision += portion.length
-    portion = []
-    size = 0
-  }
-  for (const [index, event] of events.entries()) {
-    const own = bytes[index]! + ENVELOPE_BYTES
-    if (size + own > APPEND_BYTES) close()
-    portion.push(event)
-    size += own
-  }
-  close()
-  return appends
 }
