@@ -12,6 +12,7 @@ export default defineConfig({
     // These end what hangs; how fast something has to be, its test says.
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 20_000 } },
     // Real processes, sockets and clocks on a shared machine: in CI a test may be given a second chance, and the report says so.
     retry: process.env.CI ? 1 : 0,
     coverage: { provider: 'v8', include: ['src/domain/**'], thresholds: { branches: 95 } },

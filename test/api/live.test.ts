@@ -134,8 +134,8 @@ describe('a socket authenticates', () => {
   })
 
   test('and is closed when its token ends, unless a fresh one of the same caller came', async () => {
-    const ending = client(node.url, { token: await token('ada', 'acme', ['participant'], 2) })
-    const renewed = client(node.url, { token: await token('ada', 'acme', ['participant'], 2) })
+    const ending = client(node.url, { token: await token('ada', 'acme', ['participant'], 4) })
+    const renewed = client(node.url, { token: await token('ada', 'acme', ['participant'], 4) })
     await renewed.next('connected')
     renewed.send('authenticate', { token: await token('eve') })
     expect((await renewed.next('error')).data.code).toBe('forbidden')
@@ -373,16 +373,14 @@ describe('a client that cannot keep up', () => {
 
 describe('a node', () => {
   test('pings, and drops who does not answer', async () => {
-    const eager = await startLiveNode(database.connectionString, { limits: { heartbeatMs: 100 } })
+    const eager = await startLiveNode(database.connectionString, { limits: { heartbeatMs: 500 } })
     const alive = client(eager.url, { token: await token('ada') })
     const dead = client(eager.url, { token: await token('ada') })
     await alive.next('connected')
     await dead.next('connected')
     dead.ws.pause()
-    await delay(450)
-    expect(await eager.deps.metrics.registry.getSingleMetricAsString('gangway_sockets')).toContain(
-      'gangway_sockets 1',
-    )
+    const sockets = () => eager.deps.metrics.registry.getSingleMetricAsString('gangway_sockets')
+    await expect.poll(sockets, { timeout: 20_000 }).toContain('gangway_sockets 1')
     dead.ws.resume()
     expect((await dead.closed()).code).toBe(1006)
     expect(alive.ws.readyState).toBe(WebSocket.OPEN)
@@ -398,7 +396,8 @@ describe('a node', () => {
     sockets[0]!.ws.pause()
     const begun = Date.now()
     await going.stop()
-    expect(Date.now() - begun).toBeLessThan(2000)
+    // `ws` itself gives who does not answer half a minute.
+    expect(Date.now() - begun).toBeLessThan(15_000)
     for (const socket of sockets.slice(1))
       expect(await socket.closed()).toEqual({ code: 1001, reason: 'shutting_down' })
     sockets[0]!.ws.resume()

@@ -54,14 +54,12 @@ export function following(nodes: Nodes): void {
       expect(ids(follower.events())).toEqual(ids(stored.slice(4)))
     })
 
-    test('sees what another node appends, soon', async () => {
+    test('sees what another node appends', async () => {
       const follower = followerOf(nodes.store, { from: await nodes.store.head() })
       await follower.until(isCaughtUp)
       const stream = newStream()
       const appended = await nodes.other.append(stream, signals(stream, 1), 'no_stream')
-      const started = performance.now()
       await follower.until(({ events }) => events().some((event) => event.stream === stream))
-      expect(performance.now() - started).toBeLessThan(1000)
       await follower.stop()
       expect(appended.ok && follower.events().some(({ position }) => position === appended.position)).toBe(
         true,
@@ -194,9 +192,7 @@ export function following(nodes: Nodes): void {
       const { store } = nodes
       const waits = followerOf(store, { from: await store.head(), tenant: newTenant() })
       await waits.until(isCaughtUp)
-      const started = performance.now()
       await waits.stop()
-      expect(performance.now() - started).toBeLessThan(500)
 
       const aborted = AbortSignal.abort()
       expect(await collect(store.follow({ from: '0', signal: aborted }))).toEqual([])

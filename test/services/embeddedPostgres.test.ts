@@ -44,14 +44,16 @@ describe('one process', () => {
   })
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
-  test('starts a real PostgreSQL in a new folder, stops it at once, and finds everything again', async () => {
+  test('starts a real PostgreSQL in a new folder, stops it whoever is connected, and finds everything again', async () => {
     const first = await start({ durable: true })
     expect(first.shared).toBe(false)
     await query(first, 'create table kept as select 42 as answer')
     const pid = await serverPid()
-    const started = performance.now()
+    // Not a user of the server, and one that would stay for ever.
+    const connected = new pg.Client({ connectionString: first.connectionString })
+    connected.on('error', () => {})
+    await connected.connect()
     await first.stop()
-    expect(performance.now() - started).toBeLessThan(1000)
     await gone(pid)
     const again = await start()
     expect(await query(again, 'select answer from kept')).toEqual([{ answer: 42 }])
@@ -256,7 +258,7 @@ async function gone(pid: number): Promise<void> {
           return false
         }
       },
-      { timeout: 5000 },
+      { timeout: 20_000 },
     )
     .toBe(false)
 }

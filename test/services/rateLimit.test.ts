@@ -69,8 +69,9 @@ describe.skipIf(noRedis)('over Redis', () => {
     await until(async () => (await limiter.take(caller)) !== undefined)
     proxy.stall()
     const began = performance.now()
-    for (let i = 0; i < 50; i++) expect(await limiter.take(caller)).toBeUndefined()
-    expect(performance.now() - began).toBeLessThan(500)
+    for (let i = 0; i < 300; i++) expect(await limiter.take(caller)).toBeUndefined()
+    // Each waiting for its own answer would have taken half a minute.
+    expect(performance.now() - began).toBeLessThan(15_000)
     expect(log.lines).toEqual([{ level: 'warn', text: 'Redis is out of reach: requests are not counted' }])
     proxy.heal()
     await until(async () => (await limiter.take(caller)) !== undefined)
