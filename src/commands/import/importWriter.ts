@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import type { EventMetadata, NewEvent } from '../../domain/envelope.ts'
 import { derivedId } from '../../domain/ids.ts'
 import type { JsonObject } from '../../domain/json.ts'
@@ -9,6 +8,7 @@ import type { StreamPlace } from '../../eventStore/codec.ts'
 import type { Append, AppendResult, EventStore } from '../../eventStore/eventStore.ts'
 import { SharedEncoder } from '../../eventStore/sharedEncoder.ts'
 import { AppendPortions } from './appendPortions.ts'
+import { type KnownSession, KnownSessions, NO_LINES } from './knownSessions.ts'
 import type { PreparedLine, RejectedLine } from './prepareLine.ts'
 import { nextUuid } from './randomUuids.ts'
 
@@ -19,16 +19,6 @@ interface ImportContext {
   readonly metadata: Omit<EventMetadata, 'v' | 'chain' | 'occurredAt' | 'commandId'>
 }
 
-/** What an import must know of a session before it may write to it. */
-interface KnownSession {
-  place: StreamPlace
-  /** Null until the session exists. */
-  flowId: string | null
-  /** Lines recorded before this import met the session, by id; empty for a session that it began. */
-  readonly lines: ReadonlySet<string>
-}
-
-const NONE: ReadonlySet<string> = new Set()
 const READS_AT_ONCE = 16
 /** So many lines are made ready and sent before the next, so that neither we nor the log wait for the other. */
 const PART_LINES = 1000
@@ -40,11 +30,7 @@ export class ImportWriter {
   readonly #store: EventStore
   readonly #context: ImportContext
   readonly #encoder: SharedEncoder
-  readonly #known = new LRUCache<string, KnownSession>({
-    max: 200_000,
-    maxSize: 2_000_000,
-    sizeCalculation: (session) => 1 + session.lines.size,
-  })
+  readonly #known: KnownSessions
   sessions = 0
   events = 0
 
@@ -52,14 +38,15 @@ export class ImportWriter {
     this.#store = store
     this.#context = context
     this.#encoder = new SharedEncoder(context.metadata)
+    this.#known = new KnownSessions(context.flowId)
   }
 
   async write(lines: readonly PreparedLine[], reject: (line: RejectedLine) => void): Promise<void> {
     let left = groupBySession(lines)
     while (left.size > 0) {
-      await this.#meet([...left.keys()])
+      const known = await this.#meet([...left.keys()])
       const conflicts = new Map<string, PreparedLine[]>()
-      for (const [planned, verdicts] of await this.#writeParts(left, reject)) {
+      for (const [planned, verdicts] of await this.#writeParts(left, known, reject)) {
         const written = verdicts.findIndex((verdict) => !verdict.ok)
         const counted = planned.appends.slice(0, written < 0 ? undefined : written)
         const events = counted.reduce((sum, append) => sum + append.events.length, 0)
@@ -78,6 +65,7 @@ export class ImportWriter {
   /** Makes the next part ready while the log writes the one before. */
   async #writeParts(
     sessions: ReadonlyMap<string, readonly PreparedLine[]>,
+    known: ReadonlyMap<string, KnownSession>,
     reject: (line: RejectedLine) => void,
   ): Promise<[Planned, readonly AppendResult[]][]> {
     const parts: Promise<[Planned, readonly AppendResult[]][]>[] = []
@@ -91,7 +79,7 @@ export class ImportWriter {
       events = 0
     }
     for (const [session, own] of sessions) {
-      work.push(...this.#plan(session, own, reject))
+      work.push(...this.#plan(session, known.get(session)!, own, reject))
       events += own.length
       if (events < PART_LINES) continue
       send()
@@ -114,22 +102,33 @@ export class ImportWriter {
     }
   }
 
-  /** Fetches what is not known yet of these sessions. */
-  async #meet(sessions: readonly string[]): Promise<void> {
-    const unknown = sessions.filter((session) => !this.#known.has(session))
-    if (unknown.length === 0) return
+  /** What is known of these sessions, fetched where it was not. */
+  async #meet(sessions: readonly string[]): Promise<ReadonlyMap<string, KnownSession>> {
+    const met = new Map<string, KnownSession>()
+    const unknown: string[] = []
+    for (const session of sessions) {
+      const known = this.#known.get(session)
+      if (known) met.set(session, known)
+      else unknown.push(session)
+    }
+    if (unknown.length === 0) return met
     const heads = await this.#store.heads(unknown.map((session) => this.#stream(session)))
     const existing: string[] = []
     for (const session of unknown) {
       if (heads.has(this.#stream(session))) existing.push(session)
-      else this.#known.set(session, { place: 'no_stream', flowId: null, lines: NONE })
+      else met.set(session, { place: 'no_stream', flowId: null, lines: NO_LINES })
     }
     const queue = existing.values()
     await Promise.all(
       Array.from({ length: Math.min(READS_AT_ONCE, existing.length) }, async () => {
-        for (const session of queue) this.#known.set(session, await this.#read(session))
+        for (const session of queue) {
+          const known = await this.#read(session)
+          met.set(session, known)
+          this.#known.set(session, known)
+        }
       }),
     )
+    return met
   }
 
   async #read(session: string): Promise<KnownSession> {
@@ -145,9 +144,13 @@ export class ImportWriter {
   }
 
   /** The appends of one session's lines, none when all were recorded before. */
-  #plan(session: string, lines: readonly PreparedLine[], reject: (line: RejectedLine) => void): Planned[] {
+  #plan(
+    session: string,
+    known: KnownSession,
+    lines: readonly PreparedLine[],
+    reject: (line: RejectedLine) => void,
+  ): Planned[] {
     const { flowId, flowVersion } = this.#context
-    const known = this.#known.get(session)!
     if (known.flowId !== null && known.flowId !== flowId) {
       const detail = `the session ${JSON.stringify(session)} belongs to the flow ${JSON.stringify(known.flowId)}`
       for (const { line } of lines) reject({ line, code: 'session_in_other_flow', detail })
@@ -179,8 +182,7 @@ export class ImportWriter {
     }
     for (const { id, event, dataText, occurredAt, bytes } of fitting)
       portions.add(this.#event(id, event, dataText, occurredAt), bytes)
-    known.place = this.#encoder.place
-    known.flowId = flowId
+    this.#known.set(session, { place: this.#encoder.place, flowId, lines: known.lines })
     return [{ session, begins, appends: portions.appends() }]
   }
 
