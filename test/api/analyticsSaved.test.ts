@@ -325,8 +325,8 @@ describe('at the same position a saved answer equals the one asked for', () => {
       }),
       {
         numRuns: 12,
-        // whatever is drawn, there is a cohort within the days that the next test reads
-        examples: [[[{ session: 0, what: { step: 'a', n: 1 }, at: 30 }]]],
+        // whatever is drawn, a session that nothing else is drawn for goes all the way within the days that the next test reads
+        examples: [[names.map((step, n) => ({ session: 6, what: { step, n }, at: 30 + n }))]],
       },
     )
   }, 60_000)

@@ -122,7 +122,7 @@ test('a client that loses its connection at any moments and resumes after the la
     }),
     { numRuns: 15 },
   )
-}, 60_000)
+}, 180_000)
 
 test('two nodes send the same frames, and a ticket of one opens a socket on the other', async () => {
   const id = await newSession()
