@@ -3,6 +3,7 @@ import type { Position } from '../domain/position.ts'
 import { checkAppend, checkSize } from './appendChecks.ts'
 import { type AppendResult, EventStoreUnavailable, type ExpectedRevision } from './eventStore.ts'
 import { backoff, isPassing } from './postgresErrors.ts'
+import { createGathering } from './postgresGather.ts'
 import {
   appendedEvents,
   formGroup,
@@ -58,7 +59,6 @@ interface Waiting extends PendingAppend {
  */
 export function createAppender(options: AppenderOptions): Appender {
   let queue: Waiting[] = []
-  let scheduled = false
   let closing = false
   const unsettled = new Set<Waiting>()
   const writers = Array.from({ length: options.writers }, () => createWriter(options))
@@ -74,18 +74,21 @@ export function createAppender(options: AppenderOptions): Appender {
       append.fail(new EventStoreUnavailable(`The log did not answer within ${options.deadline} ms`))
     }
     if (expired) queue = queue.filter((append) => !append.settled)
+    schedule()
   }, 100)
   sweep.unref()
 
-  const schedule = () => {
-    if (scheduled || queue.length === 0 || idle.length === 0) return
-    scheduled = true
-    // After whatever else arrived in this turn of the event loop.
-    setImmediate(() => {
-      scheduled = false
-      while (queue.length > 0 && idle.length > 0) void send(idle.pop()!, take())
-    })
+  const waiting = (upTo: number): number => {
+    let events = 0
+    for (let i = 0; i < queue.length && events < upTo; i++) events += queue[i]!.events.length
+    return events
   }
+  const schedule = createGathering({
+    waiting,
+    underWay: () => writers.length - idle.length,
+    most: writers.length,
+    send: () => void send(idle.pop()!, take()),
+  })
 
   const take = (): Waiting[] => {
     let events = 0
