@@ -46,17 +46,13 @@ export class ImportWriter {
     while (left.size > 0) {
       const known = await this.#meet([...left.keys()])
       const conflicts = new Map<string, PreparedLine[]>()
-      for (const [planned, verdicts] of await this.#writeParts(left, known, reject)) {
-        const written = verdicts.findIndex((verdict) => !verdict.ok)
-        const counted = planned.appends.slice(0, written < 0 ? undefined : written)
-        const events = counted.reduce((sum, append) => sum + append.events.length, 0)
-        const begun = planned.begins && events > 0 ? 1 : 0
-        this.sessions += begun
-        this.events += events - begun
-        if (written < 0) continue
+      for (const { session, begun, events, refused } of await this.#writeParts(left, known, reject)) {
+        if (begun) this.sessions += 1
+        this.events += events
+        if (!refused) continue
         // Somebody else wrote to the session: look again, and plan what is left of it.
-        this.#known.delete(planned.session)
-        conflicts.set(planned.session, left.get(planned.session)!)
+        this.#known.delete(session)
+        conflicts.set(session, left.get(session)!)
       }
       left = conflicts
     }
@@ -67,8 +63,8 @@ export class ImportWriter {
     sessions: ReadonlyMap<string, readonly PreparedLine[]>,
     known: ReadonlyMap<string, KnownSession>,
     reject: (line: RejectedLine) => void,
-  ): Promise<[Planned, readonly AppendResult[]][]> {
-    const parts: Promise<[Planned, readonly AppendResult[]][]>[] = []
+  ): Promise<Written[]> {
+    const parts: Promise<Written[]>[] = []
     let work: Planned[] = []
     let events = 0
     const send = () => {
@@ -89,14 +85,17 @@ export class ImportWriter {
     return (await Promise.all(parts)).flat()
   }
 
-  /** One portion of every session at a time, since a stream's portions follow each other. */
-  async #append(work: readonly Planned[]): Promise<[Planned, readonly AppendResult[]][]> {
+  /**
+   * One portion of every session at a time, since a stream's portions follow each other. Of what was written only the numbers are kept: a whole
+   * batch of events would outlive its time with the collector.
+   */
+  async #append(work: readonly Planned[]): Promise<Written[]> {
     const verdicts = work.map((planned): [Planned, AppendResult[]] => [planned, []])
     for (let portion = 0; ; portion++) {
       const round = verdicts.filter(
         ([{ appends }, results]) => appends.length > portion && results.every(({ ok }) => ok),
       )
-      if (round.length === 0) return verdicts
+      if (round.length === 0) return verdicts.map(writtenOf)
       const results = await this.#store.appendMany(round.map(([{ appends }]) => appends[portion]!))
       for (const [index, [, own]] of round.entries()) own.push(results[index]!)
     }
@@ -211,6 +210,23 @@ interface Planned {
   readonly session: string
   readonly begins: boolean
   readonly appends: readonly Append[]
+}
+
+/** What became of what was planned for a session. */
+interface Written {
+  readonly session: string
+  readonly begun: boolean
+  /** Of its lines. */
+  readonly events: number
+  readonly refused: boolean
+}
+
+function writtenOf([{ session, begins, appends }, verdicts]: [Planned, readonly AppendResult[]]): Written {
+  const refused = verdicts.findIndex((verdict) => !verdict.ok)
+  const counted = appends.slice(0, refused < 0 ? undefined : refused)
+  const events = counted.reduce((sum, append) => sum + append.events.length, 0)
+  const begun = begins && events > 0
+  return { session, begun, events: events - (begun ? 1 : 0), refused: refused >= 0 }
 }
 
 function groupBySession(lines: readonly PreparedLine[]): Map<string, PreparedLine[]> {
