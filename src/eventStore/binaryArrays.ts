@@ -10,6 +10,12 @@ for (let value = 0; value < 16; value++) {
   DIGITS[digit.toUpperCase().charCodeAt(0)] = value
 }
 
+/** A safe integer as int8; answers where it ends. */
+export function writeInt64(buffer: Buffer, at: number, value: number): number {
+  const low = buffer.writeInt32BE(Math.floor(value / 0x1_0000_0000), at)
+  return buffer.writeUInt32BE((value % 0x1_0000_0000) >>> 0, low)
+}
+
 /** A buffer that grows; integers are big-endian, as PostgreSQL's wire formats have them. */
 export class BinaryWriter {
   #buffer: Buffer
@@ -38,8 +44,7 @@ export class BinaryWriter {
   /** A safe integer as int8. */
   int64(value: number): this {
     this.#room(8)
-    this.#at = this.#buffer.writeInt32BE(Math.floor(value / 0x1_0000_0000), this.#at)
-    this.#at = this.#buffer.writeUInt32BE((value % 0x1_0000_0000) >>> 0, this.#at)
+    this.#at = writeInt64(this.#buffer, this.#at, value)
     return this
   }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
-import { BinaryWriter } from './binaryArrays.ts'
+import { BinaryWriter, writeInt64 } from './binaryArrays.ts'
 import { type GroupAnswer, type PendingAppend, type Run, reserveParameters } from './postgresGroup.ts'
 
 const COPY = `copy log.events (position, stream, revision, id, recorded_at, chain, type, data, metadata)
@@ -9,14 +9,15 @@ const COPY = `copy log.events (position, stream, revision, id, recorded_at, chai
 
 /**
  * Appends a large group by COPY, which takes rows a page at a time. Everything is made before the lock is taken, but for the
- * positions and stream ids, which only the lock's holder knows. After an error the connection is in the middle of something and must
- * be thrown away.
+ * positions, stream ids and times, which only the lock's holder knows and puts in. After an error the connection is in the middle of
+ * something and must be thrown away.
  */
 export async function copyGroup(
   client: pg.ClientBase,
   runs: readonly Run<PendingAppend>[],
 ): Promise<GroupAnswer> {
   const parameters = reserveParameters(runs)
+  const prepared = prepareRows(runs)
   await client.query('begin')
   const { rows } = await client.query({
     name: 'reserve',
@@ -30,53 +31,84 @@ export async function copyGroup(
     stream_ids: string[]
   }
   if (base !== null) {
+    const accepted = runs.filter((_, index) => stream_ids[index] !== REFUSED)
+    const own = accepted.length === runs.length ? prepared : prepareRows(accepted)
+    const streams = stream_ids.filter((id) => id !== REFUSED).map(Number)
+    complete(own, accepted, Number(base), streams, at)
     const stream = client.query(copyFrom(COPY))
     // It fails a second time when the connection is thrown away: unheard, that would end the process.
     stream.on('error', () => {})
-    stream.end(copyRows(runs, Number(base), stream_ids.map(Number), at))
+    stream.end(own.bytes)
     await once(stream, 'finish')
   }
   await client.query('commit')
   return { base: Number(base), actual, at }
 }
 
+const REFUSED = '0'
+
+interface PreparedRows {
+  readonly bytes: Buffer
+  /** Where each row begins. */
+  readonly rows: readonly number[]
+}
+
 /** COPY's binary format: a signature, then each row as its number of fields and each field after its length. */
-function copyRows(
-  runs: readonly Run<PendingAppend>[],
-  base: number,
-  streamIds: readonly number[],
-  at: Date,
-): Buffer {
+function prepareRows(runs: readonly Run<PendingAppend>[]): PreparedRows {
   let size = 64
   for (const { count, appends } of runs) {
     size += count * ROW_BYTES
     for (const { bytes } of appends) size += bytes
   }
-  const rows = new BinaryWriter(size)
-  rows.raw(SIGNATURE).int32(0).int32(0)
-  const recordedAt = at.getTime() - EPOCH_2000
-  let position = base
-  runs.forEach((run, index) => {
-    const stream = streamIds[index]!
-    if (stream === 0) return
+  const writer = new BinaryWriter(size)
+  const rows: number[] = []
+  writer.raw(SIGNATURE).int32(0).int32(0)
+  for (const run of runs) {
     let revision = run.expected
     for (const append of run.appends)
       for (const event of append.events) {
-        rows.int16(9)
-        rows.int32(8).int64(++position)
-        rows.int32(8).int64(stream)
-        rows.int32(4).int32(++revision)
-        rows.uuid(event.id)
-        rows.int32(8).int64(recordedAt * 1000)
-        rows.hex(event.chain)
-        rows.text(event.type).text(event.data).text(event.metadata)
+        rows.push(writer.length)
+        writer.int16(9)
+        writer.int32(8).int64(0)
+        writer.int32(8).int64(0)
+        writer.int32(4).int32(++revision)
+        writer.uuid(event.id)
+        writer.int32(8).int64(0)
+        writer.hex(event.chain)
+        writer.text(event.type).text(event.data).text(event.metadata)
       }
+  }
+  return { bytes: writer.int16(-1).done(), rows }
+}
+
+/** Puts in what was not known before: positions, streams, and when it was written. */
+function complete(
+  { bytes, rows }: PreparedRows,
+  runs: readonly Run<PendingAppend>[],
+  base: number,
+  streams: readonly number[],
+  at: Date,
+): void {
+  const recordedAt = (at.getTime() - EPOCH_2000) * 1000
+  let position = base
+  let row = 0
+  runs.forEach(({ count }, index) => {
+    const stream = streams[index]!
+    for (const end = row + count; row < end; row++) {
+      const start = rows[row]!
+      writeInt64(bytes, start + POSITION, ++position)
+      writeInt64(bytes, start + STREAM, stream)
+      writeInt64(bytes, start + RECORDED_AT, recordedAt)
+    }
   })
-  return rows.int16(-1).done()
 }
 
 /** Of a row beside its data and metadata, with some room for what these have more bytes than characters. */
 const ROW_BYTES = 256
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1')
+/** Where in a row these begin, behind the number of fields and the length of each before. */
+const POSITION = 6
+const STREAM = 18
+const RECORDED_AT = 58
 /** PostgreSQL counts microseconds from 2000-01-01. */
 const EPOCH_2000 = Date.UTC(2000, 0, 1)
