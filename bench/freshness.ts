@@ -237,7 +237,7 @@ function watchRows(client: pg.Client): Watch {
     while (!stopped) {
       const { rows } = await client.query({
         name: 'watch',
-        text: `select position::text from read.checkpoints where family = 'sessions' and status = 'live'`,
+        text: `select min(position)::text as position from read.checkpoints where family = 'sessions' and status = 'live'`,
       })
       const left: typeof waiting = []
       for (const waiter of waiting)

@@ -22,7 +22,8 @@ schema \`read\`; nothing but Gangway should write there. Everything here is deri
 - Every table has a \`tenant\`: filter by it.
 - Times are \`timestamptz\` and say when something happened, which for an imported history is long before it was recorded.
   A day is one of UTC. Texts compare by their bytes (\`collate "C"\`).
-- Sessions, steps, signals and the sums over them change in the same transaction and always fit together.
+- Sessions, steps, signals and the sums over them change in the same transaction and always fit together. Where several nodes
+  project, each folds some of the sessions: whoever reads sees all of them up to the least position of the checkpoints below, and of some what came after.
 
 Which steps lose people, for example:
 
@@ -50,6 +51,7 @@ const OPERATION = `## How far they are: \`read.checkpoints\`
 |---|---|---|
 | \`family\` | text | Read models that are kept together, by the name of the first. |
 | \`generation\` | integer | Which tables: the \`g\` in their names. |
+| \`partition\` | integer | Which of the parts that several nodes may share: for sessions, 4 by the CRC-32 of the stream's name. |
 | \`version\` | integer | Version of what made them. |
 | \`status\` | text | \`live\`, or \`building\` during a rebuild. |
 | \`position\` | bigint | Position of the last event of the log that they hold. |
@@ -70,7 +72,8 @@ One row for each event that waits; \`npm run parked\` lists, retries and drops.
 | \`error\` | text | Why it could not be taken in; null for those queueing behind it. |
 | \`parked_at\` | timestamptz | Since when. |
 
-\`read.leases\` (\`name\`, \`holder\`, \`epoch\`, \`expires_at\`) says which process keeps the read models.
+\`read.leases\` (\`name\`, \`holder\`, \`epoch\`, \`expires_at\`) says which process keeps the read models: \`projector sessions/0\` and the
+like for each partition, \`node …\` for each process that shares them.
 `
 
 const RESULTS = `# Results of saved definitions and experiments

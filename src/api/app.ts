@@ -69,7 +69,9 @@ export async function buildApp(
   const document = describeRoutes(app)
 
   const { store, pool, readModels } = deps
-  const statistics = createStatistics(pool, () => (readModels.active ? readModels.position('sessions') : ''))
+  const statistics = createStatistics(pool, () =>
+    readModels.projectsAll('sessions') ? readModels.position('sessions') : '',
+  )
   const estimates = createEstimates((tenant, flowId) => statistics.stepMedians(tenant, flowId))
   const sessions = createSessions({ ...deps, estimates })
   const shared = { ...deps, sessions, statistics, waitForLog: createLogWait(store) }

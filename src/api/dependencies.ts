@@ -42,8 +42,8 @@ export interface ReadModels {
   status(): Promise<readonly ReadModelStatus[]>
   /** How far a read model is, as this process knows. */
   position(name: string): Position
-  /** Whether it is this process that projects, and so knows at once. */
-  readonly active: boolean
+  /** Whether it is this process alone that projects it, and so knows at once. */
+  projectsAll(name: string): boolean
 }
 
 export type Caught =

@@ -4,6 +4,7 @@ import { type Family, familiesOf, familyNamed } from '../projections/family.ts'
 import { dropParked, listParked, type ParkedKey, retryParked } from '../projections/parked.ts'
 import { prepareClient } from '../projections/prepareClient.ts'
 import { readModels } from '../projections/readModels.ts'
+import { createRegistry } from '../projections/readSchema.ts'
 import { fail, readCommandLine } from './commandLine.ts'
 import { openCommandLog } from './commandLog.ts'
 
@@ -29,6 +30,7 @@ let code = 0
 try {
   await client.connect()
   await prepareClient(client)
+  await createRegistry(client)
   const name = model && familyNamed(families, model)!.name
   const parked = (await listParked(client)).filter(
     (one) => (!name || one.family === name) && (!key || one.key === key),

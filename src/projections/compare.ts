@@ -4,7 +4,7 @@ import { to as copyTo } from 'pg-copy-streams'
 import { type Generation, generations } from './checkpoint.ts'
 import { type Family, type Model, tableName } from './family.ts'
 import type { AnyTable, ColumnType } from './projection.ts'
-import { allColumns, qualified, quotedKey } from './sql.ts'
+import { allColumns, mergedRows, qualified, quotedKey } from './sql.ts'
 
 export interface Comparison {
   readonly equal: boolean
@@ -50,7 +50,7 @@ export async function compareGenerations(
       ...(before.hash === after.hash
         ? { different: 0, examples: [] }
         : await differences(
-            model.table,
+            (model.slotted ?? model).table,
             lines(oldClient, model, old.generation),
             lines(newClient, model, fresh.generation),
           )),
@@ -59,7 +59,7 @@ export async function compareGenerations(
   return { equal: models.every(({ different }) => different === 0), models }
 }
 
-/** What a generation's table holds, as one hash: equal hashes are equal tables, byte for byte. */
+/** What a generation's table holds, all slots together, as one hash: equal hashes are equal tables, byte for byte. */
 export async function contentOf(client: pg.ClientBase, model: Model, generation: number): Promise<Content> {
   const hash = createHash('sha256')
   const stream = content(client, model, generation)
@@ -98,10 +98,12 @@ async function differences(
 
 /** The rows as COPY writes them, the key's columns first, in order of key. */
 function content(client: pg.ClientBase, model: Model, generation: number) {
-  const name = qualified(tableName(model, generation))
-  const columns = `${quotedKey(model.table)}, ${allColumns(model.table)}`
+  const name = tableName(model, generation)
+  const { table } = model.slotted ?? model
+  const rows = model.slotted ? `(${mergedRows(name, model.slotted)})` : qualified(name)
+  const columns = `${quotedKey(table)}, ${allColumns(table)}`
   return client.query(
-    copyTo(`copy (select ${columns} from ${name} order by ${quotedKey(model.table)}) to stdout`),
+    copyTo(`copy (select ${columns} from ${rows} m order by ${quotedKey(table)}) to stdout`),
   )
 }
 

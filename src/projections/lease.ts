@@ -21,32 +21,67 @@ export async function takeLease(
   name: string,
   holder: string,
 ): Promise<Lease | undefined> {
+  const [lease] = await takeLeases(client, [name], holder)
+  return lease
+}
+
+/** Those of the leases that are free, ran out, or are ours already. */
+export async function takeLeases(
+  client: pg.ClientBase,
+  names: readonly string[],
+  holder: string,
+): Promise<Lease[]> {
   const { rows } = await client.query(
     `insert into read.leases as l (name, holder, epoch, expires_at)
-     values ($1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond')
+     select name, $2, 1, clock_timestamp() + $3 * interval '1 millisecond' from unnest($1::text[]) k(name)
      on conflict (name) do update
        set holder = excluded.holder, expires_at = excluded.expires_at, epoch = l.epoch + 1
        where l.expires_at < clock_timestamp() or l.holder = excluded.holder
-     returning epoch`,
-    [name, holder, LEASE_MS],
+     returning name, epoch`,
+    [[...names].sort(), holder, LEASE_MS],
   )
-  return rows[0] ? { name, holder, epoch: rows[0].epoch } : undefined
+  return rows.map(({ name, epoch }) => ({ name, holder, epoch }))
 }
 
 /** Renews a lease. @throws Superseded */
-export async function holdLease(client: pg.ClientBase, { name, holder, epoch }: Lease): Promise<void> {
-  const { rowCount } = await client.query({
-    name: 'hold lease',
-    text: `update read.leases set expires_at = clock_timestamp() + $4 * interval '1 millisecond'
-            where name = $1 and holder = $2 and epoch = $3`,
-    values: [name, holder, epoch, LEASE_MS],
-  })
-  if (rowCount !== 1) throw new Superseded(`somebody else took over: ${name}`)
+export function holdLease(client: pg.ClientBase, lease: Lease): Promise<void> {
+  return holdLeases(client, [lease])
 }
 
-export async function releaseLease(client: pg.ClientBase, { name, holder, epoch }: Lease): Promise<void> {
+/** Renews leases of one holder. @throws Superseded when one of them is another's */
+export async function holdLeases(client: pg.ClientBase, leases: readonly Lease[]): Promise<void> {
+  const { rows } = await client.query({
+    name: 'hold leases',
+    text: `update read.leases l set expires_at = clock_timestamp() + $4 * interval '1 millisecond'
+             from unnest($1::text[], $2::uuid[], $3::bigint[]) k(name, holder, epoch)
+            where l.name = k.name and l.holder = k.holder and l.epoch = k.epoch returning l.name`,
+    values: [...columns(leases), LEASE_MS],
+  })
+  if (rows.length === leases.length) return
+  const held = new Set(rows.map(({ name }) => name))
+  const lost = leases.flatMap(({ name }) => (held.has(name) ? [] : [name]))
+  throw new Superseded(`somebody else took over: ${lost.join(', ')}`)
+}
+
+export function releaseLease(client: pg.ClientBase, lease: Lease): Promise<void> {
+  return releaseLeases(client, [lease])
+}
+
+export async function releaseLeases(client: pg.ClientBase, leases: readonly Lease[]): Promise<void> {
+  if (leases.length === 0) return
   await client.query(
-    'update read.leases set expires_at = clock_timestamp() where name = $1 and holder = $2 and epoch = $3',
-    [name, holder, epoch],
+    `update read.leases l set expires_at = clock_timestamp()
+       from unnest($1::text[], $2::uuid[], $3::bigint[]) k(name, holder, epoch)
+      where l.name = k.name and l.holder = k.holder and l.epoch = k.epoch`,
+    columns(leases),
   )
+}
+
+function columns(leases: readonly Lease[]): [string[], string[], string[]] {
+  const inOrder = [...leases].sort((a, b) => (a.name < b.name ? -1 : 1))
+  return [
+    inOrder.map(({ name }) => name),
+    inOrder.map(({ holder }) => holder),
+    inOrder.map(({ epoch }) => epoch),
+  ]
 }

@@ -4,9 +4,12 @@ import { comparePositions } from '../domain/position.ts'
 import { decode } from '../eventStore/codec.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
 import { type Generation, generations } from './checkpoint.ts'
-import { type Family, tableName } from './family.ts'
+import type { Family } from './family.ts'
+import { loadMember } from './memberRows.ts'
 import { type ParkedRecord, recordParked } from './parkedEvents.ts'
-import { loadRows, runWrite } from './rowStore.ts'
+import { partitionOf } from './partition.ts'
+import { runWrite } from './rowStore.ts'
+import { liveOf } from './swap.ts'
 import { Workspace } from './workspace.ts'
 import { WritePlanner } from './writes.ts'
 
@@ -26,7 +29,7 @@ export async function listParked(client: pg.ClientBase | pg.Pool): Promise<Parke
             p.type, p.stream, p.revision, p.error, p.parked_at as "parkedAt",
             count(*) over (partition by p.family, p.key)::int as events
        from read.parked p join read.checkpoints c using (family, generation)
-      where c.status = 'live' order by p.family, p.key, p.position`,
+      where c.status = 'live' and c.partition = 0 order by p.family, p.key, p.position`,
   )
   return rows
     .map(({ events, parkedAt, ...record }) => ({
@@ -55,19 +58,19 @@ export async function retryParked(
   family: Family,
   key: string,
 ): Promise<Retried | undefined> {
-  return onParked(client, family, key, async (generation, waiting) => {
+  return onParked(client, family, key, async (generation, partition, waiting) => {
     if (generation.version !== family.version)
       throw new Error(`${family.name} is of another version than this program and must be rebuilt first`)
     const workspace = new Workspace({
       family,
-      load: (member, keys) => loadRows(client, tableName(member, generation.generation), member.table, keys),
+      load: (member, keys) => loadMember(client, family, generation.generation, partition, member, keys),
       parkedKeys: [],
       cacheRows: 10_000,
       empty: false,
     })
     for (const { stream, revision } of waiting) await applyOne(store, workspace, key, stream, revision)
     const changes = workspace.take()
-    for (const write of new WritePlanner(family, generation.generation).plan(changes))
+    for (const write of new WritePlanner(family, generation.generation, partition).plan(changes))
       await runWrite(client, write)
     await recordParked(client, generation, changes.parked)
     const [stuck] = changes.parked
@@ -88,7 +91,7 @@ export async function dropParked(
   family: Family,
   key: string,
 ): Promise<number | undefined> {
-  return onParked(client, family, key, async (_generation, waiting) => waiting.length)
+  return onParked(client, family, key, async (_generation, _partition, waiting) => waiting.length)
 }
 
 async function applyOne(
@@ -110,22 +113,25 @@ async function applyOne(
   }
 }
 
-/** One transaction in which the key's queue is emptied and the checkpoint says that something changed. */
+/** One transaction in which the key's queue is emptied and its partition's checkpoint says that something changed. */
 async function onParked<T>(
   client: pg.ClientBase,
   family: Family,
   key: string,
-  work: (generation: Generation, waiting: readonly { stream: string; revision: number }[]) => Promise<T>,
+  work: (generation: Generation, partition: number, waiting: readonly Waiting[]) => Promise<T>,
 ): Promise<T | undefined> {
   await client.query("begin; set local idle_in_transaction_session_timeout = '30s'")
   try {
+    const partition = await partitionHolding(client, family, key)
+    if (partition === undefined) {
+      await client.query('rollback')
+      return undefined
+    }
     await client.query(
-      `update read.checkpoints set changes = changes + 1 where family = $1 and status = 'live'`,
-      [family.name],
+      `update read.checkpoints set changes = changes + 1 where family = $1 and status = 'live' and partition = $2`,
+      [family.name, partition],
     )
-    const generation = (await generations(client)).find(
-      (one) => one.family === family.name && one.status === 'live',
-    )!
+    const generation = liveOf(await generations(client), family)!
     const { rows } = await client.query(
       `with gone as (
          delete from read.parked where family = $1 and generation = $2 and key = $3
@@ -133,11 +139,30 @@ async function onParked<T>(
        ) select stream, revision from gone order by position`,
       [family.name, generation.generation, key],
     )
-    const result = rows.length > 0 ? await work(generation, rows) : undefined
+    const result = rows.length > 0 ? await work(generation, partition, rows) : undefined
     await client.query(rows.length > 0 ? 'commit' : 'rollback')
     return result
   } catch (error) {
     await client.query('rollback').catch(() => {})
     throw error
   }
+}
+
+interface Waiting {
+  readonly stream: string
+  readonly revision: number
+}
+
+/** All events of a key are of one partition; undefined when nothing of that key is parked. */
+async function partitionHolding(
+  client: pg.ClientBase,
+  family: Family,
+  key: string,
+): Promise<number | undefined> {
+  const live = liveOf(await generations(client), family)
+  const { rows } = await client.query(
+    'select stream from read.parked where family = $1 and generation = $2 and key = $3 limit 1',
+    [family.name, live?.generation, key],
+  )
+  return rows[0] && partitionOf(rows[0].stream, live!.partitions.length)
 }

@@ -3,27 +3,18 @@ import type { RecordedEvent, StoredEvent } from '../domain/envelope.ts'
 import { comparePositions, type Position } from '../domain/position.ts'
 import { decode } from '../eventStore/codec.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
-import type { Generation } from './checkpoint.ts'
-import { type Family, tableName } from './family.ts'
-import { parkKeyOf } from './fold.ts'
+import { least, standingTogether } from './checkpoint.ts'
 import type { Lease } from './lease.ts'
-import { parkedKeys } from './parkedEvents.ts'
-import { loadRows } from './rowStore.ts'
-import { RefusedData, storeChanges, type Working } from './storeChanges.ts'
-import { Workspace } from './workspace.ts'
-import { WritePlanner } from './writes.ts'
-
-export interface Target {
-  readonly family: Family
-  readonly generation: Generation
-}
+import { RefusedData, storeChanges } from './storeChanges.ts'
+import { applyTo, prepareWorking, type Target, takes, type Working } from './working.ts'
 
 export interface ProjectOptions {
   readonly store: EventStore
   /** Two connections prepared by `prepareClient`: one for transactions, one to look rows up meanwhile. */
   readonly writer: pg.ClientBase
   readonly reader: pg.ClientBase
-  readonly lease: Lease
+  /** What gives the right to write the targets, all of one holder. */
+  readonly leases: readonly Lease[]
   readonly signal: AbortSignal
   /** Read no further than this, inclusive, and answer when everything up to there is stored. */
   readonly until?: Position
@@ -55,6 +46,7 @@ export interface Stored {
 /**
  * Reads the log once for all targets, folds, and stores rows and checkpoints, until `until` or the signal. What a fold throws on is
  * parked; what the database refuses is sought by halves, from the checkpoint on, until the one event is found and parked.
+ * Answers the targets as they stand then; partitions of one family that stood at different positions are targets of their own.
  *
  * @throws Superseded when somebody else writes these tables; other errors are the database's or the log's
  */
@@ -108,12 +100,12 @@ class Projecting {
     park: ReadonlyMap<string, string>,
   ) {
     this.#options = options
-    this.#from = targets
+    this.#from = targets.flatMap(({ family, generation }) =>
+      standingTogether(generation).map((part) => ({ family, generation: part })),
+    )
     this.#limit = limit
     this.#park = park
-    this.#through = targets
-      .map(({ generation }) => generation.position)
-      .reduce((a, b) => (comparePositions(a, b) < 0 ? a : b))
+    this.#through = least(this.#from.map(({ generation }) => generation.position))
     this.#stored = this.#through
   }
 
@@ -124,8 +116,9 @@ class Projecting {
 
   async run(): Promise<Target[]> {
     const { store, signal, until, types, categories, pageSize = 1000 } = this.#options
-    for (const target of this.#from) this.#working.push(await this.#prepare(target))
-    this.#from = this.targets
+    const { writer, reader, cacheRows = 30_000 } = this.#options
+    for (const target of this.#from)
+      this.#working.push(await prepareWorking(target, writer, reader, cacheRows))
     const following = AbortSignal.any([signal, this.#abort.signal])
     if (until === undefined || comparePositions(this.#through, until) < 0) {
       for await (const followed of store.follow({
@@ -152,23 +145,6 @@ class Projecting {
   hurry(): void {
     this.#hurried = true
     this.#schedule()
-  }
-
-  async #prepare({ family, generation }: Target): Promise<Working> {
-    const { writer, reader, cacheRows = 30_000 } = this.#options
-    return {
-      family,
-      generation,
-      planner: new WritePlanner(family, generation.generation),
-      workspace: new Workspace({
-        family,
-        load: (member, keys) =>
-          loadRows(reader, tableName(member, generation.generation), member.table, keys),
-        parkedKeys: await parkedKeys(writer, generation),
-        cacheRows,
-        empty: generation.position === '0',
-      }),
-    }
   }
 
   async #take(events: readonly StoredEvent[], through: Position, pageSize: number): Promise<void> {
@@ -202,8 +178,10 @@ class Projecting {
     this.#applying = true
     try {
       const faults = new Map<RecordedEvent, string>()
-      const recorded = events.map((event) => decoded(event, faults))
-      for (const working of this.#working) await this.#applyTo(working, recorded, faults)
+      const recorded: RecordedEvent[] = []
+      for (const event of events)
+        if (this.#working.some((working) => takes(working, event))) recorded.push(decoded(event, faults))
+      for (const working of this.#working) await applyTo(working, recorded, this.#through, faults, this.#park)
     } finally {
       this.#applying = false
     }
@@ -213,31 +191,6 @@ class Projecting {
       this.#events += events.length
     }
     this.#through = through
-  }
-
-  /** Mostly all events at once; one that must be parked comes between those before and those after it. */
-  async #applyTo(
-    { family, workspace, generation }: Working,
-    events: readonly RecordedEvent[],
-    faults: ReadonlyMap<RecordedEvent, string>,
-  ): Promise<void> {
-    const ahead = comparePositions(generation.position, this.#through) > 0
-    const own = ahead
-      ? events.filter(({ position }) => comparePositions(position, generation.position) > 0)
-      : events
-    if (faults.size + this.#park.size === 0) return workspace.apply(own)
-    let from = 0
-    for (const [place, event] of own.entries()) {
-      if (!family.types.has(event.type)) continue
-      const fault = faults.get(event)
-      const refused = this.#park.get(`${family.name}@${event.position}`)
-      if (fault === undefined && refused === undefined) continue
-      await workspace.apply(own.slice(from, place))
-      from = place + 1
-      if (fault !== undefined) workspace.park(event, parkKeyOf([event.stream]), fault)
-      else workspace.park(event, keyOf(family, event), refused!)
-    }
-    await workspace.apply(own.slice(from))
   }
 
   /** Keeps what gathers within bounds, and sees that it is stored soon. */
@@ -281,7 +234,7 @@ class Projecting {
 
   /** Stores what was folded. Failures end the reading. */
   async #flush(): Promise<void> {
-    const { writer, lease, onStored, onParked } = this.#options
+    const { writer, leases, onStored, onParked } = this.#options
     this.#flushedAt = performance.now()
     this.#hurried = false
     const batch = {
@@ -294,7 +247,7 @@ class Projecting {
     this.#events = 0
     this.#first = undefined
     try {
-      const parked = await storeChanges(writer, lease, this.#working, batch)
+      const parked = await storeChanges(writer, leases, this.#working, batch)
       this.#stored = batch.through
       this.#rest = Math.min(REST * (performance.now() - this.#flushedAt), MOST_REST_MS)
       for (const { family, event, error } of parked) if (error !== null) onParked?.(family, event, error)
@@ -324,8 +277,4 @@ function decoded(event: StoredEvent, faults: Map<RecordedEvent, string>): Record
     faults.set(event, (error as Error).message)
     return event
   }
-}
-
-function keyOf({ root }: Family, event: RecordedEvent): string {
-  return parkKeyOf(root.key(event, undefined) ?? [event.stream])
 }

@@ -28,7 +28,17 @@ export interface Projection<
   readonly parent?: Projection<Parent>
   /** Sums over the rows, kept current with them in tables of their own. */
   readonly tallies?: readonly Tally<Row>[]
+  /**
+   * Into how many parts the rows are divided by the stream of their events, so that several nodes can fold them; 1 where nothing is said.
+   * For a root without parent each of whose rows is of one stream. Another number takes another version.
+   */
+  readonly partitions?: number
+  /** For a child of such a root whose rows are of many streams: how the rows come together that the partitions keep of one key. */
+  readonly merge?: Merge
 }
+
+/** By column after the key. Whatever the order, the result must be the same. */
+export type Merge = Readonly<Record<string, 'sum' | 'min' | 'max'>>
 
 /** A projection whatever its rows and events: what the runner works with. */
 // biome-ignore lint/suspicious/noExplicitAny: rows and events differ from one projection to the next

@@ -1,17 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
-import { comparePositions, type Position, START } from '../domain/position.ts'
-import { catalogue } from '../eventStore/catalogue.ts'
+import { type Position, START } from '../domain/position.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
-import { createGeneration, createSecondIndexes, type Generation, generations } from './checkpoint.ts'
+import { type Generation, generations } from './checkpoint.ts'
 import { type Comparison, compareGenerations } from './compare.ts'
 import { type Connections, connect } from './connections.ts'
 import { type Family, tableName } from './family.ts'
+import { createGeneration, createSecondIndexes } from './generationTables.ts'
 import { holdLease, type Lease, releaseLease, takeLease } from './lease.ts'
-import { type ProjectOptions, project } from './project.ts'
+import type { ProjectOptions } from './project.ts'
+import { createRegistry } from './readSchema.ts'
+import { type Ends, endsOf, isBefore, readTo } from './readTo.ts'
 import { qualified } from './sql.ts'
-import { dropOldGenerations, haltLive, swapIn } from './swap.ts'
+import { isOf } from './standing.ts'
+import { dropOldGenerations, haltLive, liveOf, swapIn } from './swap.ts'
 
 export interface RebuildOptions {
   readonly store: EventStore
@@ -55,6 +58,7 @@ export async function rebuild(options: RebuildOptions): Promise<RebuildReport> {
   const connections = await connect(connectionString, `rebuild ${family.name}`)
   const over = new AbortController()
   try {
+    await createRegistry(connections.control)
     const lease = await takeLease(connections.control, `rebuild ${family.name}`, randomUUID())
     if (!lease) throw new RebuildUnderWay(`${family.name} is being rebuilt already`)
     const renewing = setInterval(
@@ -86,10 +90,6 @@ export async function rebuild(options: RebuildOptions): Promise<RebuildReport> {
 const RENEW_MS = 1000
 /** The live tables stand still while the last events are read: they must be few. */
 const FEW = 2000
-/** So few types of events that reading only them is worth a filter. */
-const FEW_TYPES = 4
-/** The category that nearly everything is of: to read only its streams spares nothing. */
-const MOST = 'session'
 const PATIENCE_MS = 30_000
 
 class Rebuild {
@@ -107,12 +107,15 @@ class Rebuild {
   }
 
   async run(): Promise<RebuildReport> {
+    const { family } = this.#options
     const resumedFrom = await this.#begin()
     const live = await this.#live()
     // Tables of another version, or empty because the read model is new, are nothing to compare with.
-    const comparable = live.version === this.#generation.version && live.position !== START
-    const end = () =>
-      comparable ? this.#live().then(({ position }) => position) : this.#options.store.head()
+    const comparable = isOf(live, family) && live.position !== START
+    const end = async () => {
+      const position = comparable ? (await this.#live()).position : await this.#options.store.head()
+      return () => position
+    }
     await this.#readTo(await end())
     this.#tell('indexing', this.#generation.position)
     await createSecondIndexes(this.#connections.writer, this.#options.family, this.#generation.generation)
@@ -142,48 +145,39 @@ class Rebuild {
       (one) => one.family === family.name && one.status === 'building',
     )
     await writer.query('begin')
+    const resumed = building.find((one) => isOf(one, family))
     for (const one of building)
-      if (one.version !== family.version)
+      if (one !== resumed)
         await writer.query('delete from read.checkpoints where family = $1 and generation = $2', [
           family.name,
           one.generation,
         ])
-    this.#generation =
-      building.find(({ version }) => version === family.version) ??
-      (await createGeneration(writer, family, 'building'))
+    this.#generation = resumed ?? (await createGeneration(writer, family, 'building'))
     await writer.query('commit')
     return this.#generation.position
   }
 
-  async #readTo(end: Position): Promise<void> {
-    if (comparePositions(this.#generation.position, end) >= 0) return
-    const { store, family, signal, tuning } = this.#options
-    const { writer, reader } = this.#connections
-    this.#tell('reading', end)
-    const [target] = await project(
+  async #readTo(ends: Ends): Promise<void> {
+    this.#generation = await readTo(
       {
-        ...tuning,
-        store,
-        writer,
-        reader,
+        ...this.#options,
+        ...this.#connections,
         lease: this.#lease,
-        signal,
-        until: end,
-        ...filterOf(family),
-        onStored: ({ through, events }) => {
+        onRead: (generation, end, events) => {
+          this.#generation = generation
           this.#events += events
-          this.#options.onProgress?.({ phase: 'reading', position: through, end, events: this.#events })
+          this.#tell('reading', end)
         },
       },
-      [{ family, generation: this.#generation }],
+      this.#generation,
+      ends,
     )
-    this.#generation = target!.generation
-    signal.throwIfAborted()
+    this.#options.signal.throwIfAborted()
   }
 
   /**
-   * A snapshot holds the live tables still for the comparison, while whoever projects goes on. The new tables are read up to the
-   * snapshot's position and no further.
+   * A snapshot holds the live tables still for the comparison, while whoever projects goes on. The new tables are read up to where they are in
+   * the snapshot and no further, each partition to its own end.
    */
   async #compare(): Promise<Comparison | undefined> {
     const { control, writer } = this.#connections
@@ -194,8 +188,9 @@ class Rebuild {
         await snapshots.writer.query('begin isolation level repeatable read read only')
         await snapshots.writer.query("set local idle_in_transaction_session_timeout = '10min'")
         const live = await this.#live(snapshots.writer)
-        if (comparePositions(live.position, this.#generation.position) >= 0) {
-          await this.#readTo(live.position)
+        const ends = endsOf(live, family)
+        if (!this.#generation.partitions.some((one) => isBefore(ends(one.partition), one.position))) {
+          await this.#readTo(ends)
           this.#tell('comparing', live.position)
           return await compareGenerations(family, snapshots.writer, live, writer, this.#generation)
         }
@@ -212,15 +207,18 @@ class Rebuild {
   /** Whoever projects waits at the live checkpoint while the last few events are read; then the names change, all at once. */
   async #swap(): Promise<void> {
     const { control } = this.#connections
-    const { signal } = this.#options
+    const { family, signal } = this.#options
     const swapping = await connect(this.#options.connectionString, 'swap')
     try {
       for (;;) {
         const live = await this.#live()
-        await this.#readTo(live.position)
-        const behind = (await this.#live()).position
-        if (BigInt(behind) - BigInt(this.#generation.position) > BigInt(FEW)) continue
-        this.#tell('swapping', behind)
+        await this.#readTo(endsOf(live, family))
+        const ends = endsOf(await this.#live(), family)
+        const missing = this.#generation.partitions.map(
+          ({ partition, position }) => BigInt(ends(partition)) - BigInt(position),
+        )
+        if (missing.some((events) => events > BigInt(FEW))) continue
+        this.#tell('swapping', this.#generation.position)
         try {
           await this.#swapIn(swapping.writer)
           return
@@ -239,29 +237,17 @@ class Rebuild {
 
   async #swapIn(client: pg.ClientBase): Promise<void> {
     const { family } = this.#options
-    await this.#readTo(await haltLive(client, family))
+    await this.#readTo(endsOf(await haltLive(client, family), family))
     await swapIn(client, family, this.#generation.generation)
   }
 
   async #live(client: pg.ClientBase = this.#connections.control): Promise<Generation> {
-    const found = (await generations(client)).find(
-      ({ family, status }) => family === this.#options.family.name && status === 'live',
-    )
+    const found = liveOf(await generations(client), this.#options.family)
     if (!found) throw new Error(`${this.#options.family.name} has no tables yet: the service has never run`)
     return found
   }
 
   #tell(phase: RebuildProgress['phase'], end: Position): void {
     this.#options.onProgress?.({ phase, position: this.#generation.position, end, events: this.#events })
-  }
-}
-
-/** What of the log a family is made from, where that is little. */
-function filterOf({ types }: Family): Pick<ProjectOptions, 'types' | 'categories'> {
-  const categories = new Set([...types].map((type) => catalogue.get(type)?.category))
-  const isNarrow = !categories.has(undefined) && !categories.has(MOST)
-  return {
-    ...(types.size <= FEW_TYPES && { types: [...types] }),
-    ...(isNarrow && { categories: [...categories] as string[] }),
   }
 }

@@ -10,7 +10,8 @@ type Event = RecordedEvent<SessionEvent>
 
 export const sessions: Projection<SessionRow, Event> = {
   name: 'sessions',
-  version: 1,
+  version: 2,
+  partitions: 4,
   types: [
     'SessionStarted',
     'StepStarted',

@@ -24,6 +24,7 @@ export const signals: Projection<SignalRow, Event, SessionRow> = {
   version: 1,
   types: ['SignalTracked'],
   parent: sessions as never,
+  merge: { tracked: 'sum', valued: 'sum', sum: 'sum', least: 'min', greatest: 'max' },
   table: {
     description: 'How often a signal was tracked in a flow on a day, and what its values came to.',
     columns: {

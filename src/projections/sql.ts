@@ -1,4 +1,5 @@
 import type { AnyTable, ColumnType } from './projection.ts'
+import type { Slotted } from './slots.ts'
 
 /** SQL for one table of the schema `read`. */
 export function createTable(name: string, table: AnyTable): string {
@@ -69,6 +70,26 @@ export function deleteEmptySums(name: string, table: AnyTable): string {
       .map(([column]) => ` and t.${quoted(column)} = 0`)
       .join(''),
   )
+}
+
+/** The rows of all slots together: a query for a row a key. */
+export function mergedRows(name: string, { table, merge, hidesZeros }: Slotted): string {
+  const columns = columnsOf(table).map(([column, type]) => {
+    const how = merge[column]
+    return how ? `${MERGED[how](quoted(column), type)} as ${quoted(column)}` : quoted(column)
+  })
+  const having = valueColumns(table).map(([column]) => `sum(${quoted(column)}) <> 0`)
+  return `select ${columns.join(', ')} from ${qualified(name)} group by ${quotedKey(table)}${
+    hidesZeros ? ` having ${having.join(' or ')}` : ''
+  }`
+}
+
+/** One text for one value, whatever slots it came from: no zeros at the end of a decimal, and 0 for -0. */
+const MERGED = {
+  sum: (column: string, type: ColumnType) =>
+    type === 'numeric' ? `trim_scale(sum(${column}))` : `sum(${column})::${type}`,
+  min: (column: string, type: ColumnType) => `min(${column})${type === 'double precision' ? ' + 0' : ''}`,
+  max: (column: string, type: ColumnType) => `max(${column})${type === 'double precision' ? ' + 0' : ''}`,
 }
 
 export function columnsOf(table: AnyTable): [string, ColumnType][] {

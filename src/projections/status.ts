@@ -5,6 +5,7 @@ import type { Family } from './family.ts'
 
 export interface ReadModelStatus {
   readonly name: string
+  /** Of the partition furthest behind. */
   readonly position: Position
   /** Events of the log that it has not seen. In an engine whose positions have gaps, at most as many. */
   readonly lagEvents: number
@@ -23,10 +24,10 @@ export async function readStatus(
   const [head, { rows }] = await Promise.all([
     store.head(),
     pool.query(
-      `select c.family, c.position::text as position,
+      `select c.family, min(c.position)::text as position,
               (select count(distinct key)::int from read.parked p
                 where p.family = c.family and p.generation = c.generation) as parked
-         from read.checkpoints c where c.status = 'live'`,
+         from read.checkpoints c where c.status = 'live' group by c.family, c.generation`,
     ),
   ])
   const live = new Map(

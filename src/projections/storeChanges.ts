@@ -1,14 +1,13 @@
 import type pg from 'pg'
 import { comparePositions, type Position } from '../domain/position.ts'
-import { asSuperseded, type Generation, MOVE, moveParameters } from './checkpoint.ts'
-import type { Family } from './family.ts'
+import { asSuperseded, generationOf, MOVE, moveParameters } from './checkpoint.ts'
 import type { ParkedEvent } from './fold.ts'
 import type { Lease } from './lease.ts'
 import { recordParked } from './parkedEvents.ts'
 import { UnfitRow } from './rowCodec.ts'
 import { runWrite, together } from './rowStore.ts'
-import type { Workspace } from './workspace.ts'
-import type { Write, WritePlanner } from './writes.ts'
+import type { Working } from './working.ts'
+import type { Write } from './writes.ts'
 
 /** Data that the database refused, somewhere among these events. */
 export class RefusedData extends Error {
@@ -23,14 +22,6 @@ export class RefusedData extends Error {
     this.events = events
     this.first = first
   }
-}
-
-/** A family that is being projected. */
-export interface Working {
-  readonly family: Family
-  readonly planner: WritePlanner
-  readonly workspace: Workspace
-  generation: Generation
 }
 
 /** What was read since the last transaction. */
@@ -49,7 +40,7 @@ export interface Batch {
  */
 export async function storeChanges(
   writer: pg.ClientBase,
-  lease: Lease,
+  leases: readonly Lease[],
   all: readonly Working[],
   batch: Batch,
 ): Promise<(ParkedEvent & { readonly family: string })[]> {
@@ -60,7 +51,7 @@ export async function storeChanges(
     return { working, parked: changes.parked, writes: working.planner.plan(changes) }
   })
   const move = moveParameters(
-    lease,
+    leases,
     moving.map(({ generation }) => generation),
     through,
     recordedAt,
@@ -72,7 +63,11 @@ export async function storeChanges(
   }
   return work.flatMap(({ working, parked }) => {
     working.workspace.stored()
-    working.generation = { ...working.generation, position: through }
+    const { generation } = working
+    working.generation = generationOf(
+      generation,
+      generation.partitions.map((one) => ({ ...one, position: through })),
+    )
     return parked.map((one) => ({ ...one, family: working.family.name }))
   })
 }

@@ -1,22 +1,27 @@
 import type pg from 'pg'
-import type { Position } from '../domain/position.ts'
-import { generations, pointViews } from './checkpoint.ts'
+import { type Generation, generations } from './checkpoint.ts'
 import type { Family } from './family.ts'
+import { pointViews } from './generationTables.ts'
 import { qualified } from './sql.ts'
 
 /**
- * Begins the transaction that ends with `swapIn`: until then whoever projects the family waits. Answers how far the live tables are. A lock that
- * is not to be had in a second is an error with SQLSTATE 55P03.
+ * Begins the transaction that ends with `swapIn`: until then whoever projects the family waits, in whatever partition. Answers how far
+ * the live tables are. A lock that is not to be had in a second is an error with SQLSTATE 55P03.
  */
-export async function haltLive(client: pg.ClientBase, family: Family): Promise<Position> {
+export async function haltLive(client: pg.ClientBase, family: Family): Promise<Generation> {
   await client.query(
     "begin; set local lock_timeout = '1s'; set local idle_in_transaction_session_timeout = '30s'",
   )
-  const { rows } = await client.query(
-    `select position::text from read.checkpoints where family = $1 and status = 'live' for update`,
+  // In the order in which transactions of several partitions move them.
+  await client.query(
+    `select from read.checkpoints where family = $1 and status = 'live' order by partition for update`,
     [family.name],
   )
-  return rows[0].position
+  return liveOf(await generations(client), family)!
+}
+
+export function liveOf(all: readonly Generation[], { name }: Family): Generation | undefined {
+  return all.find(({ family, status }) => family === name && status === 'live')
 }
 
 /** Lets the read models' names stand for another generation, which has read as far as the live one, and commits. */

@@ -20,6 +20,11 @@ export class Waiters {
     return this.#waiting.size
   }
 
+  /** Those that anybody waits for. */
+  get families(): string[] {
+    return [...new Set([...this.#waiting].map(({ family }) => family))]
+  }
+
   position(family: string): Position {
     return this.#positions.get(family) ?? '0'
   }

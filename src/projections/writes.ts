@@ -1,7 +1,8 @@
 import { entryOf } from './entry.ts'
-import { type Family, tableName } from './family.ts'
+import { type Family, type Model, modelNamed, tableName } from './family.ts'
 import { keyText } from './fold.ts'
 import type { AnyProjection, AnyRow, AnyTable, RowKey, Tally } from './projection.ts'
+import { inSlot } from './slots.ts'
 import {
   addFrom,
   columnsOf,
@@ -35,15 +36,20 @@ export type Write =
 /** Keys of sums that are remembered to exist. */
 const KNOWN_SUMS = 100_000
 
-/** Says what is to be done to the tables of one generation. Remembers which sums exist, as long as nobody else writes. */
+/**
+ * Says what is to be done to the tables of one generation. Where partitions have slots, `slot` is one that nobody else writes to.
+ * Remembers which sums exist, as long as that is so.
+ */
 export class WritePlanner {
   readonly #family: Family
   readonly #generation: number
+  readonly #slot: number
   readonly #sums = new Map<string, Set<string>>()
 
-  constructor(family: Family, generation: number) {
+  constructor(family: Family, generation: number, slot: number) {
     this.#family = family
     this.#generation = generation
+    this.#slot = slot
   }
 
   plan(changes: Changes): Write[] {
@@ -53,8 +59,9 @@ export class WritePlanner {
     ]
   }
 
-  #rows({ name: model, table }: AnyProjection, changed: readonly ChangedRow[]): Write[] {
-    const name = this.#table(model)
+  #rows({ name: member }: AnyProjection, changed: readonly ChangedRow[]): Write[] {
+    const { model, name } = this.#table(member)
+    const { table } = model
     const begun = changed.filter(({ before, row }) => before === null && row !== null)
     const kept = changed.filter(({ before, row }) => before !== null && row !== null)
     const gone = changed.filter(({ before, row }) => before !== null && row === null)
@@ -63,7 +70,7 @@ export class WritePlanner {
       ...rowsWrite(
         name,
         table,
-        begun.map(({ row }) => row!),
+        begun.map(({ row }) => this.#row(model, row!)),
         insertFrom,
       ),
       ...(onlyKeys
@@ -71,44 +78,62 @@ export class WritePlanner {
         : rowsWrite(
             name,
             table,
-            kept.map(({ row }) => row!),
+            kept.map(({ row }) => this.#row(model, row!)),
             updateFrom,
           )),
       ...keysWrite(
         name,
         table,
-        gone.map(({ key }) => key),
+        gone.map(({ key }) => this.#key(model, key)),
         deleteByKeys,
       ),
     ]
   }
 
   #sumsOf(tally: Tally<object>, deltas: readonly TallyDelta[]): Write[] {
-    const name = this.#table(tally.name)
-    const table = tally.table as AnyTable
-    const columns = columnsOf(table).map(([column]) => column)
+    const { model, name } = this.#table(tally.name)
+    const { table } = model
+    const columns = columnsOf(tally.table as AnyTable).map(([column]) => column)
     const known = entryOf(this.#sums, name, () => new Set<string>())
     if (known.size > KNOWN_SUMS) known.clear()
     const rowsWhere = (exists: boolean) =>
       deltas
         .filter(({ key }) => known.has(keyText(key)) === exists)
         .map(({ key, add }) =>
-          Object.fromEntries([...key, ...add].map((value, index) => [columns[index]!, value])),
+          this.#row(
+            model,
+            Object.fromEntries([...key, ...add].map((value, index) => [columns[index]!, value])),
+          ),
         )
     const [added, begun] = [rowsWhere(true), rowsWhere(false)]
-    // Sums are never negative: where one grows, they are not all 0.
+    // Sums are never negative: where one grows, they are not all 0. Those of a slot may be, and come to 0 from below: whoever reads
+    // the slots together leaves out what is 0.
     const less = deltas.filter(({ add }) => add.every((amount) => amount <= 0)).map(({ key }) => key)
     for (const { key } of deltas) known.add(keyText(key))
     for (const key of less) known.delete(keyText(key))
     return [
       ...rowsWrite(name, table, added, addFrom),
       ...rowsWrite(name, table, begun, insertOrAddFrom),
-      ...keysWrite(name, table, less, deleteEmptySums),
+      ...keysWrite(
+        name,
+        table,
+        less.map((key) => this.#key(model, key)),
+        deleteEmptySums,
+      ),
     ]
   }
 
-  #table(model: string): string {
-    return tableName(this.#family.models.find(({ name }) => name === model)!, this.#generation)
+  #row({ slotted }: Model, row: AnyRow): AnyRow {
+    return slotted ? inSlot(row, this.#slot) : row
+  }
+
+  #key({ slotted }: Model, key: RowKey): RowKey {
+    return slotted ? [...key, this.#slot] : key
+  }
+
+  #table(member: string): { readonly model: Model; readonly name: string } {
+    const model = modelNamed(this.#family, member)
+    return { model, name: tableName(model, this.#generation) }
   }
 }
 

@@ -597,7 +597,7 @@ describe('seen from outside', () => {
         waitFor: async () => ({ ok: true }),
         status: async () => [{ name: 'sessions', position: '3', lagEvents: 9, lagSeconds: 99, parked: 0 }],
         position: () => '3',
-        active: true,
+        projectsAll: () => true,
       },
     })
     const ready = await fetch(`${lame.url}/health/ready`)

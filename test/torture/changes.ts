@@ -66,7 +66,7 @@ export const breakages: Readonly<Record<string, Breakage>> = {
   },
   'projecting-gives-up': {
     invariant: 8,
-    file: 'src/projections/runner.ts',
+    file: 'src/projections/projector.ts',
     from: 'await pause(Math.min(25 * 2 ** attempt++, 1000))',
     to: 'await pause(attempt++ * 1e9)\n      await pause(1e9)',
     fault: 'postgres killed',
@@ -95,8 +95,8 @@ export const builds: Readonly<Record<Build, readonly Change[]>> = {
     // Its read model of sessions is one that a newer build has replaced.
     {
       file: 'src/projections/sessions.ts',
-      from: "name: 'sessions',\n  version: 1,",
-      to: "name: 'sessions',\n  version: 0,",
+      from: "name: 'sessions',\n  version: 2,",
+      to: "name: 'sessions',\n  version: 1,",
     },
     // Faults of a submission were plain texts without a pointer: version 1 of the event.
     {
