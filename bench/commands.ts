@@ -5,8 +5,8 @@ import { type BenchOptions, type BenchRow, benchPostgres, compared, median } fro
 const CONNECTIONS = 64
 const { EVENTSTORE_URL } = process.env
 const BARE = EVENTSTORE_URL ? RAW_APPEND : 'bare Fastify + one INSERT'
-/** Rounds that do not count. */
-const WARM_UP = 3
+/** Rounds that do not count: half a minute of load for each contender, which is how long the engine goes on compiling. */
+const WARM_UP = 6
 const LEAST = EVENTSTORE_URL ? 0.9 : 1
 
 /**
@@ -62,7 +62,7 @@ export async function run({ quick, log }: BenchOptions): Promise<{ rows: BenchRo
       keyof typeof contenders,
       Awaited<ReturnType<typeof load>>[]
     >
-    // A service has been running for a while: code that is run often is compiled over the first tens of thousands of requests.
+    // A service has been running for a while: what is run often is compiled over the first hundred thousand requests. All get the same.
     for (let round = quick ? 0 : 1 - WARM_UP; round <= rounds; round++)
       for (const name of Object.keys(contenders) as (keyof typeof contenders)[]) {
         const result = await contenders[name]()

@@ -264,7 +264,7 @@ class Projecting {
  * much to do, more is gathered for each, and rows that change often are written less often. Not past what a reader should have to wait.
  */
 const REST = 2
-const MOST_REST_MS = 100
+const MOST_REST_MS = 40
 
 /** While there is much to catch up on, what was folded is stored at least this often. */
 const CATCH_UP_MS = 1000
