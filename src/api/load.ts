@@ -7,7 +7,7 @@ export interface Load {
 }
 
 /** What waits may take together: as many requests are let in as are answered in this time. */
-const WAIT_MS = 250
+const WAIT_MS = 125
 /** However slow: so many at a time do no harm. */
 const LEAST = 64
 /** However fast, and as long as nothing is known: a burst of so many is answered within a second, or nearly. */

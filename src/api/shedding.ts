@@ -8,7 +8,7 @@ import { securityHeaders } from './securityHeaders.ts'
 
 const TOLD_EVERY_MS = 1000
 /** So many are refused at a turn of the loop. */
-const A_TURN = 16
+const A_TURN = 32
 /** So many of those that take long by their nature, whatever else is asked. */
 const MOST_LONG = 256
 
