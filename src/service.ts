@@ -1,6 +1,5 @@
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import pg from 'pg'
 import type { Logger } from 'pino'
 import { analyticsDefinitionRoutes } from './api/analyticsDefinitions.ts'
 import { analyticsQueryRoutes } from './api/analyticsQueries.ts'
@@ -25,6 +24,7 @@ import type { Config } from './config.ts'
 import type { Database } from './database.ts'
 import { openAudit } from './eventStore/audit.ts'
 import { openLog } from './log.ts'
+import { createPool } from './postgresPool.ts'
 import { startAnalysis } from './projections/analysis/analysisIndex.ts'
 import { trainOnFlowOf } from './projections/analysis/trainOnFlow.ts'
 import { createExperimentResultsTable } from './projections/experimentResults.ts'
@@ -84,18 +84,19 @@ export async function startService(
     const log = part(await openLog(config, logger, database), (open) => open.close())
     const { store, databaseUrl: connectionString } = log
     const pool = part(
-      new pg.Pool({
-        connectionString,
-        max: 10,
-        application_name: 'gangway: queries',
-        keepAlive: true,
-        connectionTimeoutMillis: 5000,
-        // A connection can be dead without anybody being told: who asks on it gets an error, and the pool another one.
-        query_timeout: 10_000,
-      }),
+      createPool(
+        {
+          connectionString,
+          max: 10,
+          application_name: 'gangway: queries',
+          connectionTimeoutMillis: 5000,
+          // A connection can be dead without anybody being told: who asks on it gets an error, and the pool another one.
+          query_timeout: 10_000,
+        },
+        warn('database'),
+      ),
       (open) => open.end(),
     )
-    pool.on('error', warn('database'))
 
     const embeddedSecret =
       config.jwtSecret || config.jwksUrl ? undefined : await embeddedJwtSecret(config.dataDir)

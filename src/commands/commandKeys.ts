@@ -1,6 +1,7 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { createMissing } from '../createMissing.ts'
 import type { Position } from '../domain/position.ts'
+import { createPool } from '../postgresPool.ts'
 
 /** What an Idempotency-Key is about to be used for. */
 export interface KeyUse {
@@ -73,17 +74,18 @@ export async function createCommandKeys(options: {
   readonly relaxed: boolean
   readonly onError?: (error: Error) => void
 }): Promise<CommandKeys> {
-  const pool = new pg.Pool({
-    connectionString: options.connectionString,
-    max: 3,
-    connectionTimeoutMillis: 5000,
-    // Whoever waits for a key on a connection that fell silent would wait for ever, and everybody behind it.
-    query_timeout: 5000,
-    keepAlive: true,
-    application_name: 'gangway command keys',
-    ...(options.relaxed ? { options: '-c synchronous_commit=off' } : {}),
-  })
-  pool.on('error', (error) => options.onError?.(error))
+  const pool = createPool(
+    {
+      connectionString: options.connectionString,
+      max: 3,
+      connectionTimeoutMillis: 5000,
+      // Whoever waits for a key on a connection that fell silent would wait for ever, and everybody behind it.
+      query_timeout: 5000,
+      application_name: 'gangway command keys',
+      ...(options.relaxed ? { options: '-c synchronous_commit=off' } : {}),
+    },
+    options.onError,
+  )
   await createMissing(pool, SCHEMA_LOCK, SCHEMA)
   const take = grouped((uses: readonly KeyUse[]) => takeAll(pool, uses))
 

@@ -7,8 +7,8 @@ import type { CommandContext, Outcome } from './handle.ts'
 const LEFT_BEHIND_SECONDS = 30
 /** An attempt may begin to append for so long after its key was taken, and asks for longer after that. */
 const BEGIN_APPEND_MS = 1000
-/** By then what an attempt has begun to append is in the log or never will be: a second more than an append may take. */
-const UNDER_WAY_SECONDS = BEGIN_APPEND_MS / 1000 + 11
+/** By then what an attempt has begun to append is in the log or never will be: an append takes ten seconds, and its last statement a third of that. */
+const UNDER_WAY_SECONDS = BEGIN_APPEND_MS / 1000 + 15
 const LOOK_AGAIN_MS = 200
 
 /** What is known of a command once its key is taken. */

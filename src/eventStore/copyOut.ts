@@ -17,9 +17,6 @@ export interface CopySize {
 export async function copyOut(pool: pg.Pool, text: string, size: CopySize): Promise<Buffer> {
   const client = await pool.connect()
   let fault: Error | undefined
-  // The call fails by itself; without a listener the process would end.
-  const ignore = () => {}
-  client.on('error', ignore)
   try {
     return await new Promise<Buffer>((resolve, reject) => {
       client.query(new CopyOut(text, size, (error, bytes) => (error ? reject(error) : resolve(bytes!))))
@@ -28,7 +25,6 @@ export async function copyOut(pool: pg.Pool, text: string, size: CopySize): Prom
     fault = error as Error
     throw error
   } finally {
-    if (!fault) client.off('error', ignore)
     client.release(fault)
   }
 }

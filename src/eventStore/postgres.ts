@@ -1,4 +1,4 @@
-import pg from 'pg'
+import { createPool } from '../postgresPool.ts'
 import { copyOut } from './copyOut.ts'
 import { type EventStore, EventStoreUnavailable } from './eventStore.ts'
 import { createAppender } from './postgresAppend.ts'
@@ -35,15 +35,16 @@ export async function createPostgresEventStore(options: PostgresEventStoreOption
   const { connectionString, logger, deadline = 10_000, writers = 2 } = options
   const closed = new AbortController()
   const onTrouble = (error: Error) => logger?.warn({ err: error }, 'The log is out of reach and tried again')
-  const pool = new pg.Pool({
-    connectionString,
-    max: 10,
-    application_name: 'gangway: read',
-    connectionTimeoutMillis: deadline,
-    query_timeout: deadline,
-    keepAlive: true,
-  })
-  pool.on('error', onTrouble)
+  const pool = createPool(
+    {
+      connectionString,
+      max: 10,
+      application_name: 'gangway: read',
+      connectionTimeoutMillis: deadline,
+      query_timeout: deadline,
+    },
+    onTrouble,
+  )
   const untilDeadline = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await retrying(performance.now() + deadline, work, closed.signal)

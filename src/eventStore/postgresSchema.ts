@@ -5,7 +5,7 @@ import { createMissing } from '../createMissing.ts'
 export const CHANNEL = 'gangway_log'
 
 /** Whoever holds it for a transaction writes the log: positions are given and committed in one order. */
-const WRITE_LOCK = 7_114_020_701
+export const WRITE_LOCK = 7_114_020_701
 const SCHEMA_LOCK = 7_114_020_702
 
 /**

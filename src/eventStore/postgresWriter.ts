@@ -37,6 +37,8 @@ export function createWriter({
     client.on('error', () => {})
     await client.connect()
     await client.query(WRITER_SETTINGS)
+    // What nobody waits for any more must not be written later: a repeat may have been answered otherwise meanwhile.
+    await client.query(`set statement_timeout = ${Math.ceil(deadline / 3)}`)
     return client
   }
   const use: Writer['use'] = async (work) => {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
 import type { Position } from '../domain/position.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
+import { createPool } from '../postgresPool.ts'
 import { generations } from './checkpoint.ts'
 import { type Family, familiesOf, familyNamed } from './family.ts'
 import type { ProjectOptions } from './project.ts'
@@ -48,15 +48,13 @@ export function createProjectionRunner(options: ProjectionRunnerOptions): Projec
   const families = familiesOf(options.projections)
   const waiters = new Waiters()
   const stopped = new AbortController()
-  const pool = new pg.Pool({
+  const pool = createPool({
     connectionString,
     max: 2,
     application_name: 'gangway: read models',
-    keepAlive: true,
     connectionTimeoutMillis: 5000,
     query_timeout: 10_000,
   })
-  pool.on('error', () => {})
   let projector: Projector | undefined
   let polling = false
 

@@ -2,10 +2,12 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { comparePositions } from '../../src/domain/position.ts'
 import { type EventStore, EventStoreUnavailable } from '../../src/eventStore/eventStore.ts'
 import { createPostgresEventStore } from '../../src/eventStore/postgres.ts'
+import { WRITE_LOCK } from '../../src/eventStore/postgresSchema.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/services/embeddedPostgres.ts'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
 import { type TcpProxy, tcpProxy } from '../support/tcpProxy.ts'
@@ -158,6 +160,26 @@ describe('when the network fails', () => {
     proxy.heal()
     expect(await store.append(stream, [event!], 'no_stream')).toMatchObject({ ok: true, revision: 0 })
     expect(await collect(store.read(stream))).toHaveLength(1)
+  })
+
+  test('an append that was given up while the log was locked is not written when the lock is free', async () => {
+    const holder = new pg.Client({ connectionString: database.connectionString })
+    await holder.connect()
+    try {
+      await store.append(newStream(), signals(newStream(), 1), 'no_stream')
+      await holder.query(`select pg_advisory_lock(${WRITE_LOCK})`)
+      const stream = newStream()
+      await expect(store.append(stream, signals(stream, 1), 'no_stream')).rejects.toThrow(
+        EventStoreUnavailable,
+      )
+      await delay(1500)
+      await holder.query(`select pg_advisory_unlock(${WRITE_LOCK})`)
+      // Whatever still waited for the lock has had it before this.
+      await store.append(newStream(), signals(newStream(), 1), 'no_stream')
+      expect(await collect(store.read(stream))).toEqual([])
+    } finally {
+      await holder.end()
+    }
   })
 
   test('a follower of a silent connection hears again soon after it is back', async () => {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
 import type { Fault } from '../../analysis/plan/fault.ts'
 import { comparePositions, type Position } from '../../domain/position.ts'
+import { createPool } from '../../postgresPool.ts'
 import { boundedAnswer, boundsFaults } from './boundedAnswer.ts'
 import type { Follower } from './follower.ts'
 import type { Question, Reply } from './messages.ts'
@@ -26,15 +26,13 @@ export function createSavedAnswers(
   answer(question: Extract<Question, { ask: 'saved' }>): Promise<Reply>
   close(): Promise<void>
 } {
-  const pool = new pg.Pool({
+  const pool = createPool({
     connectionString,
     max: 2,
     application_name: 'gangway: saved answers',
-    keepAlive: true,
     connectionTimeoutMillis: 5000,
     query_timeout: 10_000,
   })
-  pool.on('error', () => {})
 
   const row = async (tenant: string, kind: string, key: string): Promise<SavedRow | undefined> => {
     const { rows } = await pool.query(SELECT, [tenant, kind, key])
