@@ -11,6 +11,7 @@ import { experimentQueryRoutes } from './api/experimentQueryRoutes.ts'
 import { experimentRoutes } from './api/experimentRoutes.ts'
 import { importRoutes } from './api/importRoutes.ts'
 import { insightRoutes } from './api/insightRoutes.ts'
+import { listenWidely } from './api/listeners.ts'
 import { liveRoutes } from './api/live.ts'
 import { liveClientRoutes } from './api/liveClientRoutes.ts'
 import { liveTicketRoutes } from './api/liveTicketRoutes.ts'
@@ -208,7 +209,7 @@ export async function startService(
       (built) => built.close(),
     )
     const traffic = watchTraffic(app.server)
-    await app.listen({ host: config.host, port: config.port })
+    await listenWidely(app, config.host, config.port)
     listening.resolve()
     const { port } = app.server.address() as AddressInfo
     const host = config.host.includes(':') ? `[${config.host}]` : config.host
