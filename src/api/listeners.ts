@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyListenOptions } from 'fastify'
 
 /** As many connections are let in at a turn of the event loop. */
 const LISTENERS = 8
+const LOOK_MS = 20
 /** The kernel divides connections among listeners of one port there (SO_REUSEPORT, Linux 3.9). */
 const CAN_SHARE = process.platform === 'linux'
 
@@ -14,6 +15,7 @@ const CAN_SHARE = process.platform === 'linux'
  * @throws EADDRINUSE as a single listener would, also where what listens there would share its port
  */
 export async function listenWidely(app: FastifyInstance, host: string, port: number): Promise<void> {
+  endIdle(app)
   if (!CAN_SHARE) {
     await app.listen({ host, port })
     return
@@ -23,13 +25,26 @@ export async function listenWidely(app: FastifyInstance, host: string, port: num
   const others = Array.from({ length: LISTENERS - 1 }, () =>
     createServer({ allowHalfOpen: true, noDelay: true }, (socket) => app.server.emit('connection', socket)),
   )
+  let ended: Promise<unknown> | undefined
   app.addHook('preClose', async () => {
-    // They end with their last connections, as the first does, which is who is waited for.
-    for (const other of others) if (other.listening) other.close()
+    ended = Promise.all(others.filter((other) => other.listening).map(close))
+  })
+  // By then the first one has ended, and with it its connections.
+  app.addHook('onClose', async () => {
+    await ended
   })
   await app.listen({ host, port, reusePort: true } as FastifyListenOptions)
   const at = { host, port: (app.server.address() as { port: number }).port, reusePort: true }
   await Promise.all(others.map((other) => listening(other, at)))
+}
+
+/** Whoever was being answered when closing began was not told to leave, and would keep the server from ending for as long as it likes. */
+function endIdle(app: FastifyInstance): void {
+  let ending: NodeJS.Timeout | undefined
+  app.addHook('preClose', async () => {
+    ending = setInterval(() => app.server.listening || app.server.closeIdleConnections(), LOOK_MS)
+  })
+  app.addHook('onClose', async () => clearInterval(ending))
 }
 
 async function listening(server: Server, at: ListenOptions): Promise<Server> {

@@ -34,10 +34,6 @@ export function watchTraffic(server: Server): Drain {
     async drained(mostMs) {
       const begun = performance.now()
       draining = true
-      // Whoever was being answered when this began was not told to leave, and would keep the server from ending for as long as it likes.
-      const closing = setInterval(() => server.listening || server.closeIdleConnections(), LOOK_MS)
-      closing.unref()
-      server.once('close', () => clearInterval(closing))
       if (begun - asked > ASKED_WITHIN_MS) return
       const isQuiet = () => told && performance.now() - Math.max(served, begun) > QUIET_MS
       while (performance.now() - begun < mostMs && !isQuiet()) await delay(LOOK_MS)

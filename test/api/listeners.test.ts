@@ -1,5 +1,8 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { Agent, get } from 'node:http'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type FastifyInstance, fastify } from 'fastify'
 import { afterEach, expect, test } from 'vitest'
 import { listenWidely } from '../../src/api/listeners.ts'
@@ -9,13 +12,24 @@ afterEach(async () => {
   await Promise.all(apps.splice(0).map((app) => app.close()))
 })
 
-async function started(port = 0): Promise<{ app: FastifyInstance; port: number; url: string }> {
-  const app = fastify({ forceCloseConnections: true })
+async function started(port = 0) {
+  const app = fastify()
   apps.push(app)
   app.get('/', async () => 'here')
+  const waiting: (() => void)[] = []
+  app.get('/slow', async () => {
+    await new Promise<void>((go) => waiting.push(go))
+    return 'at last'
+  })
+  const sockets = new Set<Socket>()
+  app.server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
   await listenWidely(app, '127.0.0.1', port)
   const at = app.server.address() as AddressInfo
-  return { app, port: at.port, url: `http://127.0.0.1:${at.port}` }
+  const answer = { waiting, sockets: () => sockets.size }
+  return { app, port: at.port, url: `http://127.0.0.1:${at.port}`, answer }
 }
 
 test.skipIf(process.platform !== 'linux')(
@@ -67,4 +81,31 @@ test('once it is closed nobody is let in', async () => {
     )
   })
   expect(new Set(await Promise.all(refused))).toEqual(new Set(['ECONNREFUSED']))
+})
+
+test('closing waits for every answer that is under way, and ends connections that are kept', async () => {
+  const { app, url, answer } = await started()
+  const client = new Agent({ keepAlive: true, maxSockets: 20 })
+  const ask = async (path: string) => {
+    const [response] = await once(get(url + path, { agent: client }), 'response')
+    await text(response)
+    return response.statusCode
+  }
+  await Promise.all(Array.from({ length: 20 }, () => ask('/')))
+  const asked = Array.from({ length: 20 }, () => ask('/slow'))
+  await expect.poll(() => answer.waiting.length).toBe(20)
+  let answered = 0
+  for (const one of asked)
+    one.then(() => {
+      answered += 1
+    })
+  const answeredWhenClosed = app.close().then(() => answered)
+  for (const go of answer.waiting) {
+    await delay(10)
+    go()
+  }
+  expect(await Promise.all(asked)).toEqual(Array(20).fill(200))
+  expect(await answeredWhenClosed).toBe(20)
+  await expect.poll(answer.sockets).toBe(0)
+  client.destroy()
 })
