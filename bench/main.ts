@@ -1,10 +1,11 @@
 // `npm run bench [name …] [-- --quick]`: runs the benches named, or all, and keeps their figures in bench/results.
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { useScratch } from './scratch.ts'
 import { watchStolen } from './stolen.ts'
 import { type Bench, formatTable, machineLine, writeResults } from './support.ts'
 
-const NOT_BENCHES = new Set(['main', 'support', 'stolen', 'eventStoreDb'])
+const NOT_BENCHES = new Set(['main', 'support', 'scratch', 'stolen', 'eventStoreDb'])
 const available = readdirSync(new URL('.', import.meta.url))
   .filter((file) => file.endsWith('.ts'))
   .map((file) => file.slice(0, -3))
@@ -37,6 +38,7 @@ Benches: ${available.join(', ')}`)
   console.error(`Unknown: ${unknown.join(', ')}. There are: ${available.join(', ')}.`)
   process.exitCode = 1
 } else {
+  useScratch()
   console.log(machineLine())
   for (const name of names.length > 0 ? names : available) {
     console.log(`\n${name}`)

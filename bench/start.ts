@@ -105,6 +105,11 @@ async function start(
     },
   })
   const ended = once(child, 'exit')
+  const kill = () => {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, 'SIGKILL')
+  }
+  // A bench that is ended takes them along, before the folder they write to.
+  process.prependOnceListener('exit', kill)
   ended.catch(() => {})
   const url = `http://127.0.0.1:${port}`
   try {
@@ -126,6 +131,7 @@ async function start(
     // As by Ctrl-C, and to the group: npm has children of its own.
     process.kill(-child.pid!, 'SIGINT')
     await ended
+    process.off('exit', kill)
     await postgresGone(folder)
   }
 }

@@ -32,6 +32,7 @@ process.on('message', async (message: Message) => {
   if (message.do === 'stop') process.exit(0)
   process.send!({ id: message.id, ...(await act(message).catch((error) => ({ error: String(error) }))) })
 })
+process.on('disconnect', () => process.exit(0))
 process.send!({ id: -1 })
 
 async function act(message: Message): Promise<object> {

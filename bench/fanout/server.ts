@@ -32,6 +32,7 @@ process.on('message', async (message: Message) => {
   if (message.do === 'memory') await settle()
   process.send!({ id, rss: process.memoryUsage.rss(), cpu: cpuTime() })
 })
+process.on('disconnect', () => process.exit(0))
 process.send!({ id: -1, url })
 
 async function ours(): Promise<Server> {

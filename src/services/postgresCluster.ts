@@ -90,7 +90,7 @@ export async function runningServer(cluster: string): Promise<RunningServer | un
 }
 
 /** A pid is used again after a crash or in a new container, and PostgreSQL would then refuse to start. */
-function isPostmasterOf(pid: number, cluster: string): boolean {
+export function isPostmasterOf(pid: number, cluster: string): boolean {
   try {
     process.kill(pid, 0)
   } catch (error) {
