@@ -21,8 +21,9 @@ export class BinaryWriter {
   #buffer: Buffer
   #at = 0
 
-  constructor(size = 16_384) {
-    this.#buffer = Buffer.allocUnsafe(size)
+  /** `room`: bytes to begin with, or a buffer to write into, which is left behind when it becomes too small. */
+  constructor(room: number | Buffer = 16_384) {
+    this.#buffer = typeof room === 'number' ? Buffer.allocUnsafe(room) : room
   }
 
   get length(): number {

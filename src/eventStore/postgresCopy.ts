@@ -1,23 +1,23 @@
-import { once } from 'node:events'
 import type pg from 'pg'
-import { from as copyFrom } from 'pg-copy-streams'
 import { BinaryWriter, writeInt64 } from './binaryArrays.ts'
+import { COPY_DATA, COPY_DONE, copyIn } from './copyIn.ts'
 import { type GroupAnswer, type PendingAppend, type Run, reserveParameters } from './postgresGroup.ts'
 
 const COPY = `copy log.events (position, stream, revision, id, recorded_at, chain, type, data, metadata)
-  from stdin (format binary)`
+  from stdin (format binary); commit`
 
 /**
  * Appends a large group by COPY, which takes rows a page at a time. Everything is made before the lock is taken, but for the
- * positions, stream ids and times, which only the lock's holder knows and puts in. After an error the connection is in the middle of
- * something and must be thrown away.
+ * positions, stream ids and times, which only the lock's holder knows and puts in; rows and commit then go out together, so that the
+ * lock is held for one turn of this thread, which may be busy, and not for three. After an error the connection is in the middle
+ * of something and must be thrown away.
  */
 export async function copyGroup(
   client: pg.ClientBase,
   runs: readonly Run<PendingAppend>[],
 ): Promise<GroupAnswer> {
   const parameters = reserveParameters(runs)
-  const prepared = prepareRows(runs)
+  const prepared = prepareRows(client, runs)
   await client.query('begin')
   const { rows } = await client.query({
     name: 'reserve',
@@ -32,20 +32,30 @@ export async function copyGroup(
   }
   if (base !== null) {
     const accepted = runs.filter((_, index) => stream_ids[index] !== REFUSED)
-    const own = accepted.length === runs.length ? prepared : prepareRows(accepted)
+    const own = accepted.length === runs.length ? prepared : prepareRows(client, accepted)
     const streams = stream_ids.filter((id) => id !== REFUSED).map(Number)
     complete(own, accepted, Number(base), streams, at)
-    const stream = client.query(copyFrom(COPY))
-    // It fails a second time when the connection is thrown away: unheard, that would end the process.
-    stream.on('error', () => {})
-    stream.end(own.bytes)
-    await once(stream, 'finish')
-  }
-  await client.query('commit')
+    await copyIn(client, COPY, own.bytes)
+  } else await client.query('commit')
   return { base: Number(base), actual, at }
 }
 
 const REFUSED = '0'
+
+/**
+ * Where the rows of each connection are made, one group's after the other's: those before have arrived by then. A new buffer for each would
+ * wait for the collector, which does not hurry for what is outside of its heap.
+ */
+const rooms = new WeakMap<pg.ClientBase, Buffer>()
+const ROOM_BYTES = 1_048_576
+
+function roomFor(client: pg.ClientBase, size: number): Buffer {
+  const kept = rooms.get(client)
+  if (kept && kept.length >= size) return kept
+  const made = Buffer.allocUnsafe(Math.max(size, ROOM_BYTES))
+  rooms.set(client, made)
+  return made
+}
 
 interface PreparedRows {
   readonly bytes: Buffer
@@ -53,16 +63,16 @@ interface PreparedRows {
   readonly rows: readonly number[]
 }
 
-/** COPY's binary format: a signature, then each row as its number of fields and each field after its length. */
-function prepareRows(runs: readonly Run<PendingAppend>[]): PreparedRows {
+/** Messages of COPY's binary format: a signature, then each row as its number of fields and each field after its length. */
+function prepareRows(client: pg.ClientBase, runs: readonly Run<PendingAppend>[]): PreparedRows {
   let size = 64
   for (const { count, appends } of runs) {
     size += count * ROW_BYTES
     for (const { bytes } of appends) size += bytes
   }
-  const writer = new BinaryWriter(size)
+  const writer = new BinaryWriter(roomFor(client, size))
   const rows: number[] = []
-  writer.raw(SIGNATURE).int32(0).int32(0)
+  writer.raw(HEAD).raw(SIGNATURE).int32(0).int32(0)
   for (const run of runs) {
     let revision = run.expected
     for (const append of run.appends)
@@ -78,7 +88,9 @@ function prepareRows(runs: readonly Run<PendingAppend>[]): PreparedRows {
         writer.text(event.type).text(event.data).text(event.metadata)
       }
   }
-  return { bytes: writer.int16(-1).done(), rows }
+  const bytes = writer.int16(-1).raw(COPY_DONE).done()
+  bytes.writeInt32BE(bytes.length - COPY_DONE.length - 1, 1)
+  return { bytes, rows }
 }
 
 /** Puts in what was not known before: positions, streams, and when it was written. */
@@ -105,6 +117,8 @@ function complete(
 
 /** Of a row beside its data and metadata, with some room for what these have more bytes than characters. */
 const ROW_BYTES = 256
+/** Its length is put in when it is known. */
+const HEAD = Buffer.from([COPY_DATA, 0, 0, 0, 0])
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1')
 /** Where in a row these begin, behind the number of fields and the length of each before. */
 const POSITION = 6
