@@ -3,7 +3,7 @@ import { createServer, type ListenOptions, type Server } from 'node:net'
 import type { FastifyInstance, FastifyListenOptions } from 'fastify'
 
 /** As many connections are let in at a turn of the event loop. */
-const LISTENERS = 8
+const LISTENERS = 64
 const LOOK_MS = 20
 /** The kernel divides connections among listeners of one port there (SO_REUSEPORT, Linux 3.9). */
 const CAN_SHARE = process.platform === 'linux'
