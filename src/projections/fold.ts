@@ -8,9 +8,11 @@ export interface RowLookup {
   get(member: AnyProjection, keyText: string): AnyRow | null | undefined
 }
 
+/** A row that folding changed, and as it was before these events; null for none. */
 export interface FoldedRow {
   readonly key: RowKey
-  readonly row: AnyRow | null
+  readonly before: AnyRow | null
+  row: AnyRow | null
 }
 
 /** An event whose key is parked, or that parks it: then with what was thrown. */
@@ -145,10 +147,16 @@ class Pass {
       const childBefore = this.#row(child, childKey, childText)
       if (childBefore === undefined) continue
       const childAfter = child.evolve(childBefore ?? undefined, event, before ?? undefined)
-      if (childAfter !== childBefore)
-        this.changed.get(child)!.set(childText, { key: childKey, row: childAfter })
+      if (childAfter !== childBefore) this.#change(child, childKey, childText, childBefore, childAfter)
     }
-    if (after !== before) this.changed.get(root)!.set(text, { key, row: after })
+    if (after !== before) this.#change(root, key, text, before, after)
+  }
+
+  #change(member: AnyProjection, key: RowKey, text: string, before: AnyRow | null, row: AnyRow | null): void {
+    const changed = this.changed.get(member)!
+    const known = changed.get(text)
+    if (known) known.row = row
+    else changed.set(text, { key, before, row })
   }
 
   #row(member: AnyProjection, key: RowKey, text: string): AnyRow | null | undefined {

@@ -9,12 +9,22 @@ export class RowCache {
   readonly #limit: number
   #young = new Map<string, AnyRow | null>()
   #old = new Map<string, AnyRow | null>()
-  /** The rows that there are beside those in the cache, where the table was empty at first. */
-  readonly #gone: KeyFilter | undefined
+  /** The rows that there have been, where the table was empty at first. */
+  readonly #begun: KeyFilter | undefined
 
   constructor(limit: number, empty: boolean) {
     this.#limit = limit
-    this.#gone = empty ? new KeyFilter() : undefined
+    this.#begun = empty ? new KeyFilter() : undefined
+  }
+
+  /** Whether the row is known to have never been, whatever else is asked. */
+  isNew(key: string): boolean {
+    return this.#begun !== undefined && !this.#begun.mayHold(key)
+  }
+
+  /** From now on there is such a row. */
+  begin(key: string): void {
+    this.#begun?.add(key)
   }
 
   /** Null for a row known not to exist, undefined for one not known. */
@@ -26,13 +36,12 @@ export class RowCache {
       this.#young.set(key, old)
       return old
     }
-    return this.#gone && !this.#gone.mayHold(key) ? null : undefined
+    return undefined
   }
 
   set(key: string, row: AnyRow | null): void {
     this.#young.set(key, row)
     if (this.#young.size < this.#limit) return
-    if (this.#gone) for (const [gone, left] of this.#old) if (left !== null) this.#gone.add(gone)
     this.#old = this.#young
     this.#young = new Map()
   }

@@ -1,4 +1,4 @@
-import { keyText } from './fold.ts'
+import { KeyMap } from './keyMap.ts'
 import type { AnyRow, RowKey, Tally } from './projection.ts'
 
 /** What is to be added to one row of a tally. */
@@ -12,19 +12,17 @@ export function tallyDeltas(
   tally: Tally<object>,
   changed: Iterable<{ readonly before: AnyRow | null; readonly row: AnyRow | null }>,
 ): TallyDelta[] {
-  const deltas = new Map<string, TallyDelta>()
+  const deltas = new KeyMap<TallyDelta>()
   const add = (row: AnyRow | null, sign: 1 | -1) => {
     if (row === null) return
     for (const { key, add: amounts } of tally.of(row)) {
-      const text = keyText(key)
-      const delta = deltas.get(text)
-      if (!delta) deltas.set(text, { key, add: amounts.map((amount) => sign * amount) })
-      else for (const [index, amount] of amounts.entries()) delta.add[index]! += sign * amount
+      const delta = deltas.entry(key, () => ({ key, add: amounts.map(() => 0) }))
+      for (let index = 0; index < amounts.length; index++) delta.add[index]! += sign * amounts[index]!
     }
   }
   for (const { before, row } of changed) {
     add(before, -1)
     add(row, 1)
   }
-  return [...deltas.values()].filter(({ add: amounts }) => amounts.some((amount) => amount !== 0))
+  return deltas.values.filter(({ add: amounts }) => amounts.some((amount) => amount !== 0))
 }

@@ -1,21 +1,14 @@
 import type { RecordedEvent } from '../domain/envelope.ts'
-import { entryOf } from './entry.ts'
 import type { Family } from './family.ts'
-import { foldEvents, keyText, type ParkedEvent, type RowLookup } from './fold.ts'
+import { type FoldedRow, foldEvents, keyText, type ParkedEvent, type RowLookup } from './fold.ts'
 import type { AnyProjection, AnyRow, RowKey, Tally } from './projection.ts'
 import { RowCache } from './rowCache.ts'
 import { type TallyDelta, tallyDeltas } from './tallies.ts'
 
-/** A row that folding changed, beside what the table holds. */
-export interface ChangedRow {
-  readonly key: RowKey
-  readonly before: AnyRow | null
-  row: AnyRow | null
-}
-
 /** Everything that one transaction writes for a family. */
 export interface Changes {
-  readonly rows: ReadonlyMap<AnyProjection, readonly ChangedRow[]>
+  /** Beside what the tables hold. */
+  readonly rows: ReadonlyMap<AnyProjection, readonly FoldedRow[]>
   readonly tallies: readonly { readonly tally: Tally<object>; readonly deltas: readonly TallyDelta[] }[]
   readonly parked: readonly ParkedEvent[]
 }
@@ -41,25 +34,21 @@ export class Workspace {
   readonly #family: Family
   readonly #load: LoadRows
   readonly #parkedKeys: Set<string>
-  readonly #caches: ReadonlyMap<AnyProjection, RowCache>
-  #changed = new Map<AnyProjection, Map<string, ChangedRow>>()
-  #writing = new Map<AnyProjection, Map<string, ChangedRow>>()
-  /** Loaded for the events that are being folded. */
-  readonly #loaded = new Map<AnyProjection, Map<string, AnyRow | null>>()
+  readonly #members: ReadonlyMap<AnyProjection, MemberRows>
   #parked: ParkedEvent[] = []
-  readonly #lookup: RowLookup = { get: (member, key) => this.#known(member, key) }
+  readonly #lookup: RowLookup = { get: (member, key) => this.#members.get(member)!.get(key) }
 
   constructor({ family, load, parkedKeys, cacheRows, empty }: WorkspaceOptions) {
     this.#family = family
     this.#load = load
     this.#parkedKeys = new Set(parkedKeys)
-    this.#caches = new Map(family.members.map((member) => [member, new RowCache(cacheRows, empty)]))
+    this.#members = new Map(family.members.map((member) => [member, new MemberRows(cacheRows, empty)]))
   }
 
   /** Rows changed and not taken yet. */
   get size(): number {
     let size = this.#parked.length
-    for (const rows of this.#changed.values()) size += rows.size
+    for (const { changed } of this.#members.values()) size += changed.size
     return size
   }
 
@@ -68,14 +57,12 @@ export class Workspace {
     for (;;) {
       const result = foldEvents(this.#family, events, this.#lookup, this.#parkedKeys)
       if (!('missing' in result)) {
-        for (const [member, rows] of result.changed) this.#keep(member, rows)
+        for (const [member, rows] of result.changed) this.#members.get(member)!.keep(rows)
         for (const parked of result.parked) {
           this.#parked.push(parked)
           this.#parkedKeys.add(parked.key)
         }
-        for (const [member, rows] of this.#loaded)
-          for (const [key, row] of rows) this.#caches.get(member)!.set(key, row)
-        this.#loaded.clear()
+        for (const rows of this.#members.values()) rows.folded()
         return
       }
       for (const [member, keys] of result.missing) await this.#fetch(member, keys)
@@ -90,15 +77,14 @@ export class Workspace {
 
   /** What is to be written now. Ask again only after `stored`. */
   take(): Changes {
-    const changed = this.#changed
     const parked = this.#parked
-    this.#writing = changed
-    this.#changed = new Map()
     this.#parked = []
+    const rows = new Map<AnyProjection, readonly FoldedRow[]>()
+    for (const [member, known] of this.#members) if (known.changed.size > 0) rows.set(member, known.take())
     return {
-      rows: new Map([...changed].map(([member, rows]) => [member, [...rows.values()]])),
-      tallies: [...changed].flatMap(([member, rows]) =>
-        (member.tallies ?? []).map((tally) => ({ tally, deltas: tallyDeltas(tally, rows.values()) })),
+      rows,
+      tallies: [...rows].flatMap(([member, changed]) =>
+        (member.tallies ?? []).map((tally) => ({ tally, deltas: tallyDeltas(tally, changed) })),
       ),
       parked,
     }
@@ -106,35 +92,66 @@ export class Workspace {
 
   /** What was taken is stored. */
   stored(): void {
-    for (const [member, rows] of this.#writing) {
-      const cache = this.#caches.get(member)!
-      for (const [key, { row }] of rows) cache.set(key, row)
-    }
-    this.#writing = new Map()
-  }
-
-  #known(member: AnyProjection, key: string): AnyRow | null | undefined {
-    const changed = this.#changed.get(member)?.get(key)
-    if (changed !== undefined) return changed.row
-    const writing = this.#writing.size > 0 ? this.#writing.get(member)?.get(key) : undefined
-    if (writing !== undefined) return writing.row
-    const loaded = this.#loaded.size > 0 ? this.#loaded.get(member)?.get(key) : undefined
-    return loaded !== undefined ? loaded : this.#caches.get(member)!.get(key)
-  }
-
-  #keep(member: AnyProjection, rows: ReadonlyMap<string, { key: RowKey; row: AnyRow | null }>): void {
-    if (rows.size === 0) return
-    const changed = entryOf(this.#changed, member, () => new Map<string, ChangedRow>())
-    for (const [text, { key, row }] of rows) {
-      const known = changed.get(text)
-      if (known) known.row = row
-      else changed.set(text, { key, before: this.#known(member, text) ?? null, row })
-    }
+    for (const rows of this.#members.values()) rows.stored()
   }
 
   async #fetch(member: AnyProjection, keys: readonly RowKey[]): Promise<void> {
     const found = await this.#load(member, keys)
-    const loaded = entryOf(this.#loaded, member, () => new Map<string, AnyRow | null>())
+    const { loaded } = this.#members.get(member)!
     for (const key of keys) loaded.set(keyText(key), found.get(keyText(key)) ?? null)
+  }
+}
+
+/** The rows of one projection as far as they are known. */
+class MemberRows {
+  changed = new Map<string, FoldedRow>()
+  /** For the events that are being folded. */
+  readonly loaded = new Map<string, AnyRow | null>()
+  #writing: ReadonlyMap<string, FoldedRow> = new Map()
+  readonly #cache: RowCache
+
+  constructor(cacheRows: number, empty: boolean) {
+    this.#cache = new RowCache(cacheRows, empty)
+  }
+
+  /** Null for a row known not to exist, undefined for one not known. */
+  get(key: string): AnyRow | null | undefined {
+    if (this.#cache.isNew(key)) return null
+    const changed = this.changed.get(key)
+    if (changed !== undefined) return changed.row
+    const writing = this.#writing.size > 0 ? this.#writing.get(key) : undefined
+    if (writing !== undefined) return writing.row
+    const loaded = this.loaded.size > 0 ? this.loaded.get(key) : undefined
+    return loaded !== undefined ? loaded : this.#cache.get(key)
+  }
+
+  /** Takes over what was folded. */
+  keep(rows: ReadonlyMap<string, FoldedRow>): void {
+    for (const [text, folded] of rows) {
+      const known = this.changed.get(text)
+      if (known) known.row = folded.row
+      else {
+        this.changed.set(text, folded)
+        if (folded.before === null) this.#cache.begin(text)
+      }
+    }
+  }
+
+  /** What was loaded for the events folded last may be wanted again. */
+  folded(): void {
+    if (this.loaded.size === 0) return
+    for (const [key, row] of this.loaded) this.#cache.set(key, row)
+    this.loaded.clear()
+  }
+
+  take(): readonly FoldedRow[] {
+    this.#writing = this.changed
+    this.changed = new Map()
+    return [...this.#writing.values()]
+  }
+
+  stored(): void {
+    for (const [key, { row }] of this.#writing) this.#cache.set(key, row)
+    this.#writing = new Map()
   }
 }

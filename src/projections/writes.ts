@@ -1,6 +1,6 @@
 import { entryOf } from './entry.ts'
 import { type Family, type Model, modelNamed, tableName } from './family.ts'
-import { keyText } from './fold.ts'
+import { type FoldedRow, keyText } from './fold.ts'
 import type { AnyProjection, AnyRow, AnyTable, RowKey, Tally } from './projection.ts'
 import { inSlot } from './slots.ts'
 import {
@@ -13,7 +13,7 @@ import {
   updateFrom,
 } from './sql.ts'
 import type { TallyDelta } from './tallies.ts'
-import type { ChangedRow, Changes } from './workspace.ts'
+import type { Changes } from './workspace.ts'
 
 /** Something to be done to one table. */
 export type Write =
@@ -59,7 +59,7 @@ export class WritePlanner {
     ]
   }
 
-  #rows({ name: member }: AnyProjection, changed: readonly ChangedRow[]): Write[] {
+  #rows({ name: member }: AnyProjection, changed: readonly FoldedRow[]): Write[] {
     const { model, name } = this.#table(member)
     const { table } = model
     const begun = changed.filter(({ before, row }) => before === null && row !== null)
@@ -96,21 +96,22 @@ export class WritePlanner {
     const columns = columnsOf(tally.table as AnyTable).map(([column]) => column)
     const known = entryOf(this.#sums, name, () => new Set<string>())
     if (known.size > KNOWN_SUMS) known.clear()
-    const rowsWhere = (exists: boolean) =>
-      deltas
-        .filter(({ key }) => known.has(keyText(key)) === exists)
-        .map(({ key, add }) =>
-          this.#row(
-            model,
-            Object.fromEntries([...key, ...add].map((value, index) => [columns[index]!, value])),
-          ),
-        )
-    const [added, begun] = [rowsWhere(true), rowsWhere(false)]
-    // Sums are never negative: where one grows, they are not all 0. Those of a slot may be, and come to 0 from below: whoever reads
-    // the slots together leaves out what is 0.
-    const less = deltas.filter(({ add }) => add.every((amount) => amount <= 0)).map(({ key }) => key)
-    for (const { key } of deltas) known.add(keyText(key))
-    for (const key of less) known.delete(keyText(key))
+    const added: AnyRow[] = []
+    const begun: AnyRow[] = []
+    const less: RowKey[] = []
+    for (const { key, add } of deltas) {
+      const text = keyText(key)
+      const row: Record<string, unknown> = {}
+      for (const [index, column] of columns.entries())
+        row[column] = index < key.length ? key[index] : add[index - key.length]
+      ;(known.has(text) ? added : begun).push(this.#row(model, row))
+      // Sums are never negative: where one grows, they are not all 0. Those of a slot may be, and come to 0 from below: whoever reads
+      // the slots together leaves out what is 0.
+      if (add.every((amount) => amount <= 0)) {
+        less.push(key)
+        known.delete(text)
+      } else known.add(text)
+    }
     return [
       ...rowsWrite(name, table, added, addFrom),
       ...rowsWrite(name, table, begun, insertOrAddFrom),
