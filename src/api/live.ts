@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, FastifySchema } from 'fastify'
-import type { WebSocketServer } from 'ws'
 import type { Presence } from '../services/presence.ts'
 import type { Tickets } from '../services/tickets.ts'
 import { authenticate, type Caller } from './auth.ts'
@@ -43,7 +42,7 @@ export function liveRoutes(deps: LiveDependencies): FastifyPluginAsync {
     }
     const common = { store, hub, sessions, presence, verifyToken, limits, now, onError, onEnd }
 
-    const server = await acceptUpgrades(app, {
+    await acceptUpgrades(app, {
       path: '/onboarding',
       admit: (request) => admit(request, deps),
       onSocket(socket, caller) {
@@ -74,7 +73,7 @@ export function liveRoutes(deps: LiveDependencies): FastifyPluginAsync {
     app.addHook('preClose', async () => {
       clearInterval(clock)
       clearInterval(heart)
-      await stop(app, hub, server, connections)
+      await stop(app, hub, connections)
     })
   }
 }
@@ -86,19 +85,28 @@ const isTicketProtocol = (protocol: string) => protocol.startsWith(TICKET_PROTOC
 async function admit(request: IncomingMessage, deps: LiveDependencies): Promise<Caller | undefined> {
   refuseForeignOrigin(request, deps.config.frontendUrl)
   if (deps.draining?.()) throw problem(503, 'shutting_down', 'This node is going down.')
-  const caller = await callerOf(request, deps)
-  const wait = caller && (await secondsToWait(deps.rateLimiter, caller))
+  // Most are known at once, and what a promise leaves behind is several times what a connection is.
+  const known = callerOf(request, deps)
+  const caller = known instanceof Promise ? await known : known
+  const waiting = caller && secondsToWait(deps.rateLimiter, caller)
+  const wait = waiting instanceof Promise ? await waiting : waiting
   if (wait) throw tooOften(wait)
   return caller
 }
 
-async function callerOf({ headers }: IncomingMessage, deps: LiveDependencies): Promise<Caller | undefined> {
+function callerOf(
+  { headers }: IncomingMessage,
+  deps: LiveDependencies,
+): Caller | undefined | Promise<Caller> {
   if (headers.authorization !== undefined)
     return authenticate(deps.verifyToken, { headers } as FastifyRequest)
   const offered = headers['sec-websocket-protocol']?.split(',').map((protocol) => protocol.trim())
   const protocol = offered?.find(isTicketProtocol)
-  if (protocol === undefined) return undefined
-  const holder = await deps.tickets.take(protocol.slice(TICKET_PROTOCOL.length))
+  return protocol === undefined ? undefined : holderOf(protocol.slice(TICKET_PROTOCOL.length), deps)
+}
+
+async function holderOf(ticket: string, { tickets }: LiveDependencies): Promise<Caller> {
+  const holder = await tickets.take(ticket)
   if (holder) return holder
   throw problem(401, 'ticket_invalid', 'The ticket is unknown, has been used or has expired.')
 }
@@ -112,16 +120,11 @@ function refuseForeignOrigin({ headers }: IncomingMessage, allowed: string | und
 }
 
 /** Says goodbye (1001) and waits a moment for the answers. */
-async function stop(
-  app: FastifyInstance,
-  hub: LiveHub,
-  { clients }: WebSocketServer,
-  connections: ReadonlySet<Connection>,
-): Promise<void> {
+async function stop(app: FastifyInstance, hub: LiveHub, connections: ReadonlySet<Connection>): Promise<void> {
   app.server.removeAllListeners('upgrade')
   await hub.stop()
   for (const connection of connections) connection.close(CLOSE.goingAway, 'shutting_down')
   const deadline = Date.now() + GOODBYE_MS
-  while (clients.size > 0 && Date.now() < deadline) await new Promise((again) => setTimeout(again, 10))
-  for (const socket of clients) socket.terminate()
+  while (connections.size > 0 && Date.now() < deadline) await new Promise((again) => setTimeout(again, 10))
+  for (const connection of connections) connection.terminate()
 }

@@ -1,4 +1,4 @@
-import type { RawData, WebSocket } from 'ws'
+import type { RawData } from 'ws'
 import type { EventStore } from '../eventStore/eventStore.ts'
 import type { Presence } from '../services/presence.ts'
 import type { Caller, VerifyToken } from './auth.ts'
@@ -9,7 +9,7 @@ import { joinSession, type Sink } from './liveJoin.ts'
 import { type Joined, LiveJoins } from './liveJoins.ts'
 import { BURST_SECONDS, CLOSE, FrameAllowance, type LiveLimits } from './liveLimits.ts'
 import type { LiveSessions } from './liveSessions.ts'
-import { listenTo, type SocketListener } from './liveSocket.ts'
+import type { LiveSocket, SocketListener } from './liveSocket.ts'
 import { SharedTexts, sendShared, sendTextPaced } from './liveWire.ts'
 
 export interface ConnectionDependencies {
@@ -30,24 +30,22 @@ export interface ConnectionDependencies {
  */
 export class Connection implements Sink, SocketListener {
   readonly #deps: ConnectionDependencies
-  readonly #ws: WebSocket
+  readonly #ws: LiveSocket
   readonly #openedAt: number
   #caller: Caller | undefined
   #joins: LiveJoins | undefined
-  #stopCounting: (() => void) | undefined
   #answered = true
   #closing = false
-  readonly #allowance: FrameAllowance
+  #allowance: FrameAllowance | undefined
   /** Frames that wait for their turn, and the last of them. */
   #waiting = 0
   #turn: Promise<void> | undefined
 
-  constructor(deps: ConnectionDependencies, ws: WebSocket) {
+  constructor(deps: ConnectionDependencies, ws: LiveSocket) {
     this.#deps = deps
     this.#openedAt = deps.now()
-    this.#allowance = new FrameAllowance(deps.limits.framesPerSecond, this.#openedAt)
     this.#ws = ws
-    listenTo(ws, this)
+    ws.listener = this
   }
 
   /** Says who the socket is for, at first or with a fresh token. */
@@ -57,7 +55,7 @@ export class Connection implements Sink, SocketListener {
       this.close(CLOSE.unauthorized, 'token_expired')
       return
     }
-    if (!this.#caller) this.#stopCounting = presence.enter('user', caller.tenant, caller.sub)
+    if (!this.#caller) presence.enter('user', caller.tenant, caller.sub)
     this.#caller = caller
     this.#joins?.leaveAll(({ userId }) => mayJoin(caller, userId))
     this.#tell(
@@ -112,12 +110,17 @@ export class Connection implements Sink, SocketListener {
     this.#ws.close(code, reason)
   }
 
+  /** Ends it without a word. */
+  terminate(): void {
+    this.#ws.terminate()
+  }
+
   ended(): void {
     this.#closing = true
     this.#joins?.leaveAll()
-    this.#stopCounting?.()
-    this.#stopCounting = undefined
-    this.#deps.onEnd(this)
+    const { presence, onEnd } = this.#deps
+    if (this.#caller) presence.leave('user', this.#caller.tenant, this.#caller.sub)
+    onEnd(this)
   }
 
   alive(): void {
@@ -154,7 +157,9 @@ export class Connection implements Sink, SocketListener {
   /** Refuses what comes too fast; whoever goes on regardless is closed. */
   #admitted(): boolean {
     const { limits, now } = this.#deps
-    const verdict = this.#allowance.take(limits.framesPerSecond, now())
+    const at = now()
+    this.#allowance ??= new FrameAllowance(limits.framesPerSecond, at)
+    const verdict = this.#allowance.take(limits.framesPerSecond, at)
     if (verdict === 'flood') this.close(CLOSE.policy, 'too_many_frames')
     if (verdict === 'taken') return true
     this.#refuse({
@@ -196,7 +201,7 @@ export class Connection implements Sink, SocketListener {
 
   #join(caller: Caller, sessionId: string, { stream, userId }: JoinableStream, after?: number): void {
     const { limits, onError, presence, store, hub } = this.#deps
-    this.#joins ??= new LiveJoins()
+    this.#joins ??= new LiveJoins(presence, caller.tenant)
     const joins = this.#joins
     joins.leave(sessionId)
     if (joins.size >= limits.maxJoins) {
@@ -206,7 +211,6 @@ export class Connection implements Sink, SocketListener {
     }
     const joined: Joined = {
       userId,
-      stopCounting: presence.enter('session', caller.tenant, sessionId),
       join: joinSession({
         store,
         hub,

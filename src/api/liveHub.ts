@@ -17,7 +17,8 @@ export interface HubListener {
 export interface LiveHub {
   /** From then on no event goes past a listener. */
   ready(): Promise<void>
-  listen(stream: string, listener: HubListener): () => void
+  listen(stream: string, listener: HubListener): void
+  unlisten(stream: string, listener: HubListener): void
   stop(): Promise<void>
 }
 
@@ -94,10 +95,11 @@ export function startHub({ store, progressFrame, onError }: HubOptions): LiveHub
     listen(stream, listener) {
       const heard = listeners.get(stream) ?? new Set()
       listeners.set(stream, heard.add(listener))
-      return () => {
-        heard.delete(listener)
-        if (heard.size === 0 && listeners.get(stream) === heard) listeners.delete(stream)
-      }
+    },
+    unlisten(stream, listener) {
+      const heard = listeners.get(stream)
+      heard?.delete(listener)
+      if (heard?.size === 0) listeners.delete(stream)
     },
     async stop() {
       stopping.abort()

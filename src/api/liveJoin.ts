@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { decode } from '../eventStore/codec.ts'
 import type { EventStore } from '../eventStore/eventStore.ts'
 import { eventFrame } from './liveEventFrame.ts'
-import type { LiveHub } from './liveHub.ts'
+import type { FrameRun } from './liveFrameRun.ts'
+import type { HubListener, LiveHub } from './liveHub.ts'
 import type { SharedTexts } from './liveWire.ts'
 
 /** Where frames go. */
@@ -43,69 +44,87 @@ const MOST_MISSES = 20
  * live in the same turn of the event loop. A revision that is not the next one sends it back to the log.
  */
 export function joinSession(options: JoinOptions): Join {
-  const { store, hub, sink, stream, sessionId } = options
-  let sent = -1
-  let noted = -1
-  let live = false
-  let left = false
+  const join = new SessionJoin(options)
+  void join.begin(options).catch(options.onError)
+  return join
+}
 
-  const stopListening = hub.listen(stream, {
-    onEvents(run) {
-      noted = run.last
-      if (!live || run.last <= sent) return
-      const next = run.after(sent)
-      if (next) {
-        if (sink.send(next.texts)) sent = next.last
-      } else {
-        live = false
-        void catchUp().catch(options.onError)
-      }
-    },
-    onProgress(texts) {
-      if (live) sink.send(texts)
-    },
-  })
+/** A class and no closures, as `Connection`; what only its beginning needs is not kept. */
+class SessionJoin implements Join, HubListener {
+  readonly #store: EventStore
+  readonly #hub: LiveHub
+  readonly #sink: Sink
+  readonly #stream: string
+  readonly #sessionId: string
+  readonly #onError: (error: unknown) => void
+  #sent = -1
+  #noted = -1
+  #live = false
+  #left = false
 
-  async function begin(): Promise<void> {
-    await hub.ready()
-    const head = (await store.heads([stream])).get(stream)?.revision ?? -1
-    if (left) return
-    sent = options.after ?? head
-    noted = Math.max(noted, head)
-    options.onJoined(head, sent)
-    await catchUp()
-    if (live) options.onCaughtUp()
+  constructor({ store, hub, sink, stream, sessionId, onError }: JoinOptions) {
+    this.#store = store
+    this.#hub = hub
+    this.#sink = sink
+    this.#stream = stream
+    this.#sessionId = sessionId
+    this.#onError = onError
+    hub.listen(stream, this)
   }
 
-  async function catchUp(): Promise<void> {
+  get sent(): number {
+    return this.#sent
+  }
+
+  leave(): void {
+    this.#left = true
+    this.#live = false
+    this.#hub.unlisten(this.#stream, this)
+  }
+
+  onEvents(run: FrameRun): void {
+    this.#noted = run.last
+    if (!this.#live || run.last <= this.#sent) return
+    const next = run.after(this.#sent)
+    if (next) {
+      if (this.#sink.send(next.texts)) this.#sent = next.last
+    } else {
+      this.#live = false
+      void this.#catchUp().catch(this.#onError)
+    }
+  }
+
+  onProgress(texts: SharedTexts): void {
+    if (this.#live) this.#sink.send(texts)
+  }
+
+  async begin({ after, onJoined, onCaughtUp }: JoinOptions): Promise<void> {
+    await this.#hub.ready()
+    const head = (await this.#store.heads([this.#stream])).get(this.#stream)?.revision ?? -1
+    if (this.#left) return
+    this.#sent = after ?? head
+    this.#noted = Math.max(this.#noted, head)
+    onJoined(head, this.#sent)
+    await this.#catchUp()
+    if (this.#live) onCaughtUp()
+  }
+
+  async #catchUp(): Promise<void> {
     let misses = 0
-    while (noted > sent && !left) {
-      const from = sent + 1
-      for await (const event of store.read(stream, { from, limit: PAGE })) {
-        if (left) return
-        sent = event.revision
-        if (!(await sink.sendPaced(Buffer.from(eventFrame(sessionId, decode(event)))))) return leave()
+    while (this.#noted > this.#sent && !this.#left) {
+      const from = this.#sent + 1
+      for await (const event of this.#store.read(this.#stream, { from, limit: PAGE })) {
+        if (this.#left) return
+        this.#sent = event.revision
+        const frame = Buffer.from(eventFrame(this.#sessionId, decode(event)))
+        if (!(await this.#sink.sendPaced(frame))) return this.leave()
       }
       // What was noted must be there; a replica that the log is read from may be a moment behind.
-      misses = sent < from ? misses + 1 : 0
+      misses = this.#sent < from ? misses + 1 : 0
       if (misses > MOST_MISSES)
-        throw new Error(`${stream} has no revision ${from} although ${noted} was seen`)
+        throw new Error(`${this.#stream} has no revision ${from} although ${this.#noted} was seen`)
       if (misses > 0) await delay(10 * misses)
     }
-    if (!left) live = true
-  }
-
-  function leave(): void {
-    left = true
-    live = false
-    stopListening()
-  }
-
-  void begin().catch(options.onError)
-  return {
-    get sent() {
-      return sent
-    },
-    leave,
+    if (!this.#left) this.#live = true
   }
 }

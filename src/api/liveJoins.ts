@@ -1,14 +1,21 @@
+import type { Presence } from '../services/presence.ts'
 import type { Join } from './liveJoin.ts'
 
 export interface Joined {
   readonly join: Join
   readonly userId: string | null
-  readonly stopCounting: () => void
 }
 
-/** The sessions that one socket has joined. */
+/** The sessions that one socket has joined, and among whose watchers it counts. */
 export class LiveJoins {
+  readonly #presence: Presence
+  readonly #tenant: string
   readonly #joined = new Map<string, Joined>()
+
+  constructor(presence: Presence, tenant: string) {
+    this.#presence = presence
+    this.#tenant = tenant
+  }
 
   get size(): number {
     return this.#joined.size
@@ -16,6 +23,7 @@ export class LiveJoins {
 
   add(sessionId: string, joined: Joined): void {
     this.#joined.set(sessionId, joined)
+    this.#presence.enter('session', this.#tenant, sessionId)
   }
 
   /** Whether it is this time that the session is joined, and not a later one. */
@@ -28,7 +36,7 @@ export class LiveJoins {
     if (!joined) return
     this.#joined.delete(sessionId)
     joined.join.leave()
-    joined.stopCounting()
+    this.#presence.leave('session', this.#tenant, sessionId)
   }
 
   leaveAll(keep: (joined: Joined) => boolean = () => false): void {

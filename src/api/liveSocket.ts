@@ -1,4 +1,4 @@
-import type { RawData, WebSocket } from 'ws'
+import { type RawData, WebSocket } from 'ws'
 
 export interface SocketListener {
   receive(data: RawData, isBinary: boolean): void
@@ -8,23 +8,25 @@ export interface SocketListener {
   ended(): void
 }
 
-const LISTENER = Symbol('listener')
-type Heard = WebSocket & { [LISTENER]: SocketListener }
+/**
+ * A socket that tells one listener and no others. The tables in which an emitter keeps the listeners of each would take more memory
+ * than all that a connection is.
+ */
+export class LiveSocket extends WebSocket {
+  listener: SocketListener | undefined
 
-/** The functions are shared by all sockets: a closure each would cost more than the connection. */
-export function listenTo(ws: WebSocket, listener: SocketListener): void {
-  ;(ws as Heard)[LISTENER] = listener
-  ws.on('message', onMessage).on('pong', onPong).on('error', onError).on('close', onClose)
-}
-
-function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  ;(this as Heard)[LISTENER].receive(data, isBinary)
-}
-function onPong(this: WebSocket): void {
-  ;(this as Heard)[LISTENER].alive()
-}
-/** `ws` answers what breaks the protocol with a close by itself. */
-function onError(): void {}
-function onClose(this: WebSocket): void {
-  ;(this as Heard)[LISTENER].ended()
+  override emit(event: string | symbol, ...told: unknown[]): boolean {
+    switch (event) {
+      case 'message':
+        this.listener?.receive(told[0] as RawData, told[1] as boolean)
+        break
+      case 'pong':
+        this.listener?.alive()
+        break
+      case 'close':
+        this.listener?.ended()
+    }
+    // An error needs nobody: `ws` answers what breaks the protocol with a close by itself.
+    return true
+  }
 }

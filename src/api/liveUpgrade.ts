@@ -3,16 +3,16 @@ import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import fastifyWebsocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
-import type { WebSocket, WebSocketServer } from 'ws'
 import type { Caller } from './auth.ts'
 import { frameworkProblem } from './errors.ts'
+import { LiveSocket } from './liveSocket.ts'
 import { type Problem, ProblemError, problemDocument } from './problem.ts'
 
 export interface UpgradeOptions {
   readonly path: string
   /** Who opens the socket, undefined when its first frame is to say that. @throws ProblemError */
   readonly admit: (request: IncomingMessage) => Promise<Caller | undefined>
-  readonly onSocket: (socket: WebSocket, caller: Caller | undefined) => void
+  readonly onSocket: (socket: LiveSocket, caller: Caller | undefined) => void
   readonly onError: (error: unknown) => void
   readonly maxPayload: number
   /** Per-message deflate (RFC 7692). */
@@ -25,14 +25,15 @@ export interface UpgradeOptions {
  * behind (request, reply, logger) would live as long, at twice the memory of the socket itself. So `@fastify/websocket` brings
  * the WebSocket server and listens for upgrades on an emitter that has none.
  */
-export async function acceptUpgrades(
-  app: FastifyInstance,
-  options: UpgradeOptions,
-): Promise<WebSocketServer> {
+export async function acceptUpgrades(app: FastifyInstance, options: UpgradeOptions): Promise<void> {
   const { admit, onSocket, onError } = options
   await app.register(fastifyWebsocket, {
     options: {
       server: new EventEmitter() as Server,
+      // It is the class of `ws`'s module, of which each kind of module has a type of its own.
+      WebSocket: LiveSocket as never,
+      // Whoever opens them knows them.
+      clientTracking: false,
       maxPayload: options.maxPayload,
       perMessageDeflate: options.deflate,
       handleProtocols: options.protocol,
@@ -42,7 +43,6 @@ export async function acceptUpgrades(
   })
   const sockets = app.websocketServer
   app.server.on('upgrade', async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const drop = () => socket.destroy()
     socket.on('error', drop)
     const path = request.url?.split('?', 1)[0] ?? ''
     try {
@@ -54,14 +54,17 @@ export async function acceptUpgrades(
         })
       const caller = await admit(request)
       socket.off('error', drop)
-      sockets.handleUpgrade(request, socket, head, (opened) => onSocket(opened, caller))
+      sockets.handleUpgrade(request, socket, head, (opened) => onSocket(opened as LiveSocket, caller))
     } catch (error) {
       if (!(error instanceof ProblemError)) onError(error)
       const problem = error instanceof ProblemError ? error.problem : frameworkProblem(error as never)
       refuse(socket, problem, path)
     }
   })
-  return sockets
+}
+
+function drop(this: Duplex): void {
+  this.destroy()
 }
 
 function refuse(socket: Duplex, problem: Problem, path: string): void {

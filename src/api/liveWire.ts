@@ -13,7 +13,7 @@ export class SharedTexts {
   }
 
   get framed(): readonly [Buffer] {
-    this.#framed ??= [Buffer.concat(this.each.flatMap((text) => [textHeader(text.length), text]))]
+    this.#framed ??= [framed(this.each)]
     return this.#framed
   }
 }
@@ -43,15 +43,32 @@ export async function sendTextPaced(ws: WebSocket, bytes: Buffer): Promise<void>
   else await new Promise<void>((sent) => ws.send(bytes, TEXT, () => sent()))
 }
 
-/** A whole text message in one unmasked frame (RFC 6455 §5.2). */
-function textHeader(length: number): Buffer {
-  if (length < 126) return Buffer.from([FINAL_TEXT, length])
-  if (length < 65_536) return Buffer.from([FINAL_TEXT, 126, length >> 8, length & 0xff])
-  const header = Buffer.alloc(10)
-  header[0] = FINAL_TEXT
-  header[1] = 127
-  header.writeBigUInt64BE(BigInt(length), 2)
-  return header
+/** Whole text messages behind each other, each in one unmasked frame (RFC 6455 §5.2). */
+function framed(texts: readonly Buffer[]): Buffer {
+  const frames = Buffer.allocUnsafe(texts.reduce((sum, { length }) => sum + headerSize(length) + length, 0))
+  let at = 0
+  for (const text of texts) {
+    at = writeHeader(frames, at, text.length)
+    at += text.copy(frames, at)
+  }
+  return frames
+}
+
+const headerSize = (length: number) => (length < 126 ? 2 : length < 65_536 ? 4 : 10)
+
+/** Answers where the text begins. */
+function writeHeader(frames: Buffer, at: number, length: number): number {
+  frames[at] = FINAL_TEXT
+  switch (headerSize(length)) {
+    case 2:
+      return frames.writeUInt8(length, at + 1)
+    case 4:
+      frames[at + 1] = 126
+      return frames.writeUInt16BE(length, at + 2)
+    default:
+      frames[at + 1] = 127
+      return frames.writeBigUInt64BE(BigInt(length), at + 2)
+  }
 }
 
 const FINAL_TEXT = 0x81

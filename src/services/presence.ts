@@ -1,7 +1,9 @@
 /** Who is connected: how many sockets a user has and how many watch a session. */
 export interface Presence {
-  /** Counts one more; the answer takes it back, once. */
-  enter(kind: PresenceKind, tenant: string, id: string): () => void
+  /** Counts one more. */
+  enter(kind: PresenceKind, tenant: string, id: string): void
+  /** Takes one back that had entered. */
+  leave(kind: PresenceKind, tenant: string, id: string): void
   count(kind: PresenceKind, tenant: string, id: string): Promise<number>
   close(): Promise<void>
 }
@@ -13,7 +15,8 @@ export function createLocalPresence(
   onChange: (key: string, count: number) => void = () => {},
 ): Presence & { readonly counts: ReadonlyMap<string, number> } {
   const counts = new Map<string, number>()
-  const change = (key: string, by: 1 | -1) => {
+  const change = (by: 1 | -1) => (kind: PresenceKind, tenant: string, id: string) => {
+    const key = presenceKey(kind, tenant, id)
     const count = (counts.get(key) ?? 0) + by
     if (count > 0) counts.set(key, count)
     else counts.delete(key)
@@ -21,15 +24,8 @@ export function createLocalPresence(
   }
   return {
     counts,
-    enter(kind, tenant, id) {
-      const key = presenceKey(kind, tenant, id)
-      change(key, 1)
-      let entered = true
-      return () => {
-        if (entered) change(key, -1)
-        entered = false
-      }
-    },
+    enter: change(1),
+    leave: change(-1),
     count: async (kind, tenant, id) => counts.get(presenceKey(kind, tenant, id)) ?? 0,
     close: async () => {},
   }

@@ -56,6 +56,7 @@ export function createRedisPresence({ redisUrl, onError, aliveMs = 15_000 }: Red
 
   return {
     enter: local.enter,
+    leave: local.leave,
     async count(kind, tenant, id) {
       const own = await local.count(kind, tenant, id)
       if (redis.status !== 'ready') return own

@@ -117,10 +117,10 @@ describe('of a run of live events', () => {
   let tell: HubListener['onEvents']
   const told: LiveHub = {
     ready: async () => {},
-    listen(_, { onEvents }) {
-      tell = onEvents
-      return () => {}
+    listen(_, listener) {
+      tell = (run) => listener.onEvents(run)
     },
+    unlisten() {},
     stop: async () => {},
   }
   const append = (count: number) =>
