@@ -7,4 +7,6 @@ COPY flows ./flows
 RUN mkdir -p .gangway && chown -R node:node /app
 USER node
 EXPOSE 3000
+# As `npm start` sets them: see src/memorySettings.ts.
+ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072
 CMD ["node", "src/main.ts"]

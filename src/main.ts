@@ -1,6 +1,7 @@
 import { enableCompileCache, flushCompileCache } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { readConfig } from './config.ts'
+import { MEMORY_SETTINGS } from './memorySettings.ts'
 import type { Service } from './service.ts'
 
 /** `npm start`: reads the environment, starts the service, says how to use it, and stops it on a signal. */
@@ -8,6 +9,9 @@ import type { Service } from './service.ts'
 // Compiled code is kept for the next start, beside the packages that most of it comes from; threads take the folder from the environment.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('../node_modules/.cache/gangway', import.meta.url))
 enableCompileCache(process.env.NODE_COMPILE_CACHE)
+
+// They were for this process and are read; PostgreSQL, which it may start, is to allocate as it likes.
+for (const name of Object.keys(MEMORY_SETTINGS)) delete process.env[name]
 
 const read = readConfig(process.env)
 if ('faults' in read) {

@@ -8,6 +8,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { issueToken } from '../../src/api/auth.ts'
 import type { NodeRoles } from '../../src/config.ts'
+import { MEMORY_SETTINGS } from '../../src/memorySettings.ts'
 
 const SECRET = 'a secret that is only ever used by this bench'
 const FLOW = 'loans'
@@ -36,13 +37,13 @@ interface ImportAnswer {
   readonly position: string
 }
 
-/** The service on a database of its own, with a flow to import into. */
+/** The service on a database of its own, with a flow to import into; its memory is set as `npm start` does. */
 export async function startImportService(roles: NodeRoles, databaseUrl: string): Promise<ImportService> {
   const dataDir = await mkdtemp(join(tmpdir(), 'gangway-bench-'))
   const child: ChildProcess = fork(
     new URL('server.ts', import.meta.url),
     [roles, databaseUrl, SECRET, dataDir],
-    { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] },
+    { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: { ...process.env, ...MEMORY_SETTINGS } },
   )
   const [{ url }] = (await Promise.race([
     once(child, 'message'),
