@@ -162,6 +162,35 @@ describe('an import', () => {
     }
   })
 
+  test('beside another one keeps the order of its file in sessions that both go on with to the end', async () => {
+    // Some sessions are met in every batch, others in one.
+    const file = (signal: string) =>
+      Array.from({ length: 9000 }, (_, value) => {
+        const session = value % 3 === 0 ? `both${value % 11}` : `${signal}${value >> 5}`
+        return JSON.stringify({ session, signal, value, at: '2020-01-01' })
+      })
+    const reports = await Promise.all([take('t8b', file('one')), take('t8b', file('two'))])
+    for (const report of reports) expect(report).toMatchObject({ events: 9000, rejected: [] })
+    const sessions = Array.from({ length: 11 }, (_, n) => `both${n}`)
+    const streams = await Promise.all([...sessions, 'one0', 'two281'].map((one) => stream('t8b', one)))
+    for (const events of streams) {
+      for (const signal of ['one', 'two']) {
+        const values = events
+          .filter(({ data }) => data.signal === signal)
+          .map(({ data }) => data.value as number)
+        expect(values).toEqual(values.toSorted((a, b) => a - b))
+      }
+      for (const [index, event] of events.entries())
+        expect(chainOf(events[index - 1]?.metadata.chain, event)).toBe(event.metadata.chain)
+    }
+    const lines = streams
+      .slice(0, 11)
+      .flat()
+      .filter(({ type }) => type === 'SignalTracked')
+    expect(new Set(lines.map(({ data }) => `${data.signal} ${data.value}`)).size).toBe(6000)
+    expect(lines).toHaveLength(6000)
+  })
+
   test('goes on in a stream that others write to, past one append’s size', async () => {
     const big = Array.from({ length: 6 }, (_, line) =>
       JSON.stringify({

@@ -43,8 +43,8 @@ export interface ImportProgress {
 }
 
 const REJECTED_SHOWN = 1000
-const BATCH_LINES = 8192
-const BATCH_BYTES = 4_000_000
+const BATCH_LINES = 4096
+const BATCH_BYTES = 2_000_000
 
 /**
  * Takes in a history of newline-delimited JSON of any size in constant memory. Every line becomes at most one event whose id comes
@@ -75,23 +75,27 @@ export async function importHistory(
   let rows = 0
   let batch: PreparedLine[] = []
   let bytes = 0
+  let sending: Promise<void> = Promise.resolve()
   let writing: Promise<void> = Promise.resolve()
 
   const reject = (line: RejectedLine) => {
     rejectedCount += 1
     if (rejected.length < REJECTED_SHOWN) rejected.push(line)
   }
-  /** Hands the batch over and goes on preparing the next one while it is written. */
+  /** Hands the batch over once the one before is on its way, and goes on preparing the next one. */
   const flush = async () => {
     if (batch.length === 0) return
     const full = batch
     batch = []
     bytes = 0
-    await writing
-    writing = writer
-      .write(full, reject)
-      .then(() => deps.onProgress?.({ rows, events: writer.events, bytes: source.bytesRead }))
-    writing.catch(() => {})
+    await sending
+    sending = writer.write(full, reject).then(({ written }) => {
+      writing = written.then(() =>
+        deps.onProgress?.({ rows, events: writer.events, bytes: source.bytesRead }),
+      )
+      writing.catch(() => {})
+    })
+    sending.catch(() => {})
   }
   try {
     for await (const lines of source.lines()) {
@@ -107,8 +111,10 @@ export async function importHistory(
       }
     }
     await flush()
+    await sending
     await writing
   } finally {
+    await sending.catch(() => {})
     await writing.catch(() => {})
     ledger.close()
   }

@@ -20,8 +20,15 @@ interface ImportContext {
 }
 
 const READS_AT_ONCE = 16
-/** So many lines are made ready and sent before the next, so that neither we nor the log wait for the other. */
-const PART_LINES = 1000
+/** So many events are made ready and sent before the next: as many as the log writes as one group, since a few more would be one of their own. */
+const PART_EVENTS = 1000
+/**
+ * Parts on their way at a time: some that the log writes, so that neither we nor it wait for the other, and no more, since what waits for long
+ * outlives its time with the collector.
+ */
+const MOST_PARTS = 4
+/** Lines made ready before others have a turn: the log's next answer may be there, and nobody else writes until it is heard. */
+const TURN_LINES = 250
 /** Line and metadata must fit one append of at most 1 MiB. */
 const EVENT_BYTES = 1_000_000
 
@@ -31,6 +38,12 @@ export class ImportWriter {
   readonly #context: ImportContext
   readonly #encoder: SharedEncoder
   readonly #known: KnownSessions
+  /** The lines written before these, perhaps not in the log yet. */
+  #before: { readonly sessions: ReadonlySet<string>; readonly written: Promise<void> } = {
+    sessions: new Set(),
+    written: Promise.resolve(),
+  }
+  readonly #underWay: Promise<unknown>[] = []
   sessions = 0
   events = 0
 
@@ -41,48 +54,80 @@ export class ImportWriter {
     this.#known = new KnownSessions(context.flowId)
   }
 
-  async write(lines: readonly PreparedLine[], reject: (line: RejectedLine) => void): Promise<void> {
-    let left = groupBySession(lines)
-    while (left.size > 0) {
-      const known = await this.#meet([...left.keys()])
-      const conflicts = new Map<string, PreparedLine[]>()
-      for (const { session, begun, events, refused } of await this.#writeParts(left, known, reject)) {
+  /**
+   * Answers once all of it is on its way, that the next lines may come; `written` when it is in the log. What others of a session are on their
+   * way to is not touched before: only then is it known where its stream ends.
+   */
+  async write(
+    lines: readonly PreparedLine[],
+    reject: (line: RejectedLine) => void,
+  ): Promise<{ readonly written: Promise<void> }> {
+    const before = this.#before
+    const sessions = groupBySession(lines)
+    const free = new Map(sessions)
+    const shared: Sessions = new Map()
+    for (const session of before.sessions)
+      if (free.delete(session)) shared.set(session, sessions.get(session)!)
+    const parts = await this.#send(free, reject)
+    await before.written
+    parts.push(...(await this.#send(shared, reject)))
+    const written = this.#settle(sessions, parts, reject)
+    written.catch(() => {})
+    this.#before = { sessions: new Set(sessions.keys()), written }
+    return { written }
+  }
+
+  /** Counts what was written, and writes again what was refused. */
+  async #settle(
+    sessions: Sessions,
+    sent: Promise<Written[]>[],
+    reject: (line: RejectedLine) => void,
+  ): Promise<void> {
+    for (let parts = sent; ; ) {
+      const conflicts: Sessions = new Map()
+      for (const { session, begun, events, refused } of (await Promise.all(parts)).flat()) {
         if (begun) this.sessions += 1
         this.events += events
         if (!refused) continue
         // Somebody else wrote to the session: look again, and plan what is left of it.
         this.#known.delete(session)
-        conflicts.set(session, left.get(session)!)
+        conflicts.set(session, sessions.get(session)!)
       }
-      left = conflicts
+      if (conflicts.size === 0) return
+      parts = await this.#send(conflicts, reject)
     }
   }
 
-  /** Makes the next part ready while the log writes the one before. */
-  async #writeParts(
-    sessions: ReadonlyMap<string, readonly PreparedLine[]>,
-    known: ReadonlyMap<string, KnownSession>,
-    reject: (line: RejectedLine) => void,
-  ): Promise<Written[]> {
+  /** Makes parts ready while the log writes those before. */
+  async #send(sessions: Sessions, reject: (line: RejectedLine) => void): Promise<Promise<Written[]>[]> {
+    if (sessions.size === 0) return []
+    const known = await this.#meet([...sessions.keys()])
     const parts: Promise<Written[]>[] = []
     let work: Planned[] = []
     let events = 0
-    const send = () => {
+    let sinceTurn = 0
+    const send = async () => {
       const part = this.#append(work)
       part.catch(() => {})
       parts.push(part)
       work = []
       events = 0
+      this.#underWay.push(part)
+      if (this.#underWay.length >= MOST_PARTS) await this.#underWay.shift()
     }
     for (const [session, own] of sessions) {
-      work.push(...this.#plan(session, known.get(session)!, own, reject))
-      events += own.length
-      if (events < PART_LINES) continue
-      send()
+      const met = known.get(session)!
+      const most = own.length + (met.place === 'no_stream' ? 1 : 0)
+      if (events > 0 && events + most > PART_EVENTS) await send()
+      work.push(...this.#plan(session, met, own, reject))
+      events += most
+      sinceTurn += most
+      if (sinceTurn < TURN_LINES) continue
       await new Promise((next) => setImmediate(next))
+      sinceTurn = 0
     }
-    send()
-    return (await Promise.all(parts)).flat()
+    await send()
+    return parts
   }
 
   /**
@@ -229,8 +274,11 @@ function writtenOf([{ session, begins, appends }, verdicts]: [Planned, readonly 
   return { session, begun, events: events - (begun ? 1 : 0), refused: refused >= 0 }
 }
 
-function groupBySession(lines: readonly PreparedLine[]): Map<string, PreparedLine[]> {
-  const groups = new Map<string, PreparedLine[]>()
+/** Lines by their session. */
+type Sessions = Map<string, PreparedLine[]>
+
+function groupBySession(lines: readonly PreparedLine[]): Sessions {
+  const groups: Sessions = new Map()
   for (const line of lines) {
     const group = groups.get(line.session)
     if (group) group.push(line)
