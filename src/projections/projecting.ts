@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { RecordedEvent, StoredEvent } from '../domain/envelope.ts'
 import { comparePositions, type Position } from '../domain/position.ts'
 import { decode } from '../eventStore/codec.ts'
@@ -99,6 +100,9 @@ export class Projecting {
     await this.#apply(own, end)
     if (this.#limit !== Number.POSITIVE_INFINITY) await this.#flushAll()
     else await this.#relieve()
+    // Pages that are there already follow each other without a look at the sockets: neither would the transaction under way go on, nor
+    // the log come in.
+    if (events.length >= pageSize) await turn()
   }
 
   async #caughtUp(through: Position): Promise<void> {

@@ -70,8 +70,6 @@ async function copy(
 ): Promise<void> {
   const { format, bytes } = copyInput(table, rows)
   const stream = client.query(copyFrom(`copy ${target} from stdin (format ${format})`))
-  // It fails a second time when the connection is lost after an error: unheard, that would end the process.
-  stream.on('error', () => {})
   const finished = once(stream, 'finish')
   stream.end(bytes)
   await finished
