@@ -9,8 +9,8 @@ export interface SocketListener {
 }
 
 /**
- * A socket that tells one listener and no others. The tables in which an emitter keeps the listeners of each would take more memory
- * than all that a connection is.
+ * A socket that tells one listener and no others. The table in which an emitter keeps the listeners of each, with what `ws`'s server
+ * puts into it, would take more memory than the connection itself.
  */
 export class LiveSocket extends WebSocket {
   listener: SocketListener | undefined

@@ -429,6 +429,10 @@ describe('clients are counted', () => {
     const [a, b] = [await joined(id, undefined, 'zoe'), await joined(id, undefined, 'zoe')]
     expect(await read(`session-clients/${id}`, member)).toBe(2)
     expect(await read('user-clients/zoe', member)).toBe(2)
+    a.frames.splice(0)
+    a.send('join_session', { sessionId: id })
+    await a.next('joined')
+    expect(await read(`session-clients/${id}`, member)).toBe(2)
     a.send('leave_session', { sessionId: id })
     a.send('get_progress', { sessionId: 'none' })
     await a.next('error')
