@@ -1,4 +1,5 @@
 // `npm run bench [name …] [-- --quick]`: runs the benches named, or all, and keeps their figures in bench/results.
+// Its script begins with `exec`: npm passes signals on, a shell in between would keep them to itself.
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { useScratch } from './scratch.ts'
