@@ -92,9 +92,9 @@ export const faults = {
     }
   }),
   'slow disk': shared(async ({ postgres }, { ms }) => {
-    await holdFlushesBack(postgres, '100000')
+    await postgres.holdFlushesBack(100_000)
     await delay(ms)
-    await holdFlushesBack(postgres, '0')
+    await postgres.holdFlushesBack(0)
   }),
   'disk full': shared(
     async ({ disk, postgres }, { ms, random }) => {
@@ -162,13 +162,6 @@ async function during(begin: () => void, end: () => void, ms: number): Promise<v
   begin()
   await delay(ms)
   end()
-}
-
-/** Every flush of its log waits so many microseconds first, as on a disk that is slow to sync. */
-async function holdFlushesBack({ sql }: World['postgres'], microseconds: string): Promise<void> {
-  await sql(`alter system set commit_delay = ${microseconds}`)
-  await sql('alter system set commit_siblings = 0')
-  await sql('select pg_reload_conf()')
 }
 
 /** Takes every connection that PostgreSQL has left, and those that others let go, for a while. */

@@ -18,6 +18,8 @@ export interface TorturedPostgres {
   kill(): Promise<void>
   /** All its processes stand still for so many milliseconds. */
   freeze(ms: number): Promise<void>
+  /** Every flush of its log waits so many microseconds first, as on a disk that is slow to sync; 0: as usual. */
+  holdFlushesBack(microseconds: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -61,6 +63,11 @@ export async function startPostgres(dataDir: string): Promise<TorturedPostgres> 
       }
       await delay(ms)
       for (const pid of stopped.reverse()) signal(pid, 'SIGCONT')
+    },
+    async holdFlushesBack(microseconds) {
+      await sql(`alter system set commit_delay = ${microseconds}`)
+      await sql('alter system set commit_siblings = 0')
+      await sql('select pg_reload_conf()')
     },
   }
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
-/** Under three minutes with start, last questions and reconnects; overload does not always hold (docs/reliability.md). */
+/** Under three minutes with start, last questions, reconnects and overload. */
 const MINUTES = Number(process.env.GANGWAY_TORTURE_MINUTES ?? 1.25)
 const SEED = process.env.GANGWAY_TORTURE_SEED ?? '11'
 
@@ -23,7 +23,7 @@ function torture(...options: string[]): Promise<{ code: number | null; output: s
 test('what must hold holds while processes, the database, disks and networks fail', {
   timeout: (MINUTES + 6) * 60_000,
 }, async () => {
-  const { code, output } = await torture('--seed', SEED, '--minutes', String(MINUTES), '--no-overload')
+  const { code, output } = await torture('--seed', SEED, '--minutes', String(MINUTES))
   expect(output).toContain('Nothing that must hold was broken')
   expect(code).toBe(0)
 })
