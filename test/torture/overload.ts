@@ -14,8 +14,7 @@ const CONNECTIONS = 4000
 const STARTED_AT_ONCE = 32
 const TIMES_CAPACITY = 10
 const P99_MS = 1000
-/** As long as the fault “slow disk” has them wait. */
-const SLOW_FLUSH_US = 100_000
+const SLOW_FLUSH_US = 50_000
 
 /** Invariant 10: asked for ten times what it can do, it refuses what is too much, answers the rest in time, and recovers. */
 export async function shedsOverload(
