@@ -46,8 +46,8 @@ export const breakages: Readonly<Record<string, Breakage>> = {
   'frames-lost': {
     invariant: 5,
     file: 'src/api/liveJoin.ts',
-    from: 'if (sink.send(next.texts)) sent',
-    to: 'if (next.last % 7 === 3 || sink.send(next.texts)) sent',
+    from: 'if (this.#sink.send(next.texts)) this.#sent',
+    to: 'if (next.last % 7 === 3 || this.#sink.send(next.texts)) this.#sent',
     fault: 'client network cut',
   },
   'tenants-mixed-up': {
