@@ -43,7 +43,7 @@ export interface Appender {
 }
 
 /** One group's size: enough to share a commit among all, small enough to keep it short. */
-const GROUP_EVENTS = 1000
+const GROUP_EVENTS = 2000
 const GROUP_BYTES = 4_194_304
 
 interface Waiting extends PendingAppend {

@@ -47,7 +47,7 @@ const REFUSED = '0'
  * wait for the collector, which does not hurry for what is outside of its heap.
  */
 const rooms = new WeakMap<pg.ClientBase, Buffer>()
-const ROOM_BYTES = 1_048_576
+const ROOM_BYTES = 2_097_152
 
 function roomFor(client: pg.ClientBase, size: number): Buffer {
   const kept = rooms.get(client)

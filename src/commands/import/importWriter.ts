@@ -21,7 +21,7 @@ interface ImportContext {
 
 const READS_AT_ONCE = 16
 /** So many events are made ready and sent before the next: as many as the log writes as one group, since a few more would be one of their own. */
-const PART_EVENTS = 1000
+const PART_EVENTS = 2000
 /**
  * Parts on their way at a time: some that the log writes, so that neither we nor it wait for the other, and no more, since what waits for long
  * outlives its time with the collector.
