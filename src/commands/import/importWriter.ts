@@ -5,8 +5,9 @@ import type { SessionEvent } from '../../domain/sessionEvents.ts'
 import { streamName } from '../../domain/stream.ts'
 import { canonicalJson } from '../../eventStore/canonicalJson.ts'
 import type { StreamPlace } from '../../eventStore/codec.ts'
-import type { Append, AppendResult, EventStore } from '../../eventStore/eventStore.ts'
+import type { EventStore } from '../../eventStore/eventStore.ts'
 import { SharedEncoder } from '../../eventStore/sharedEncoder.ts'
+import { appendPlanned, type Planned, type Written } from './appendPlanned.ts'
 import { AppendPortions } from './appendPortions.ts'
 import { type KnownSession, KnownSessions, NO_LINES } from './knownSessions.ts'
 import type { PreparedLine, RejectedLine } from './prepareLine.ts'
@@ -107,7 +108,7 @@ export class ImportWriter {
     let events = 0
     let sinceTurn = 0
     const send = async () => {
-      const part = this.#append(work)
+      const part = appendPlanned(this.#store, work)
       part.catch(() => {})
       parts.push(part)
       work = []
@@ -128,22 +129,6 @@ export class ImportWriter {
     }
     await send()
     return parts
-  }
-
-  /**
-   * One portion of every session at a time, since a stream's portions follow each other. Of what was written only the numbers are kept: a whole
-   * batch of events would outlive its time with the collector.
-   */
-  async #append(work: readonly Planned[]): Promise<Written[]> {
-    const verdicts = work.map((planned): [Planned, AppendResult[]] => [planned, []])
-    for (let portion = 0; ; portion++) {
-      const round = verdicts.filter(
-        ([{ appends }, results]) => appends.length > portion && results.every(({ ok }) => ok),
-      )
-      if (round.length === 0) return verdicts.map(writtenOf)
-      const results = await this.#store.appendMany(round.map(([{ appends }]) => appends[portion]!))
-      for (const [index, [, own]] of round.entries()) own.push(results[index]!)
-    }
   }
 
   /** What is known of these sessions, fetched where it was not. */
@@ -249,29 +234,6 @@ export class ImportWriter {
   #stream(session: string): string {
     return streamName('session', this.#context.tenant, session)
   }
-}
-
-interface Planned {
-  readonly session: string
-  readonly begins: boolean
-  readonly appends: readonly Append[]
-}
-
-/** What became of what was planned for a session. */
-interface Written {
-  readonly session: string
-  readonly begun: boolean
-  /** Of its lines. */
-  readonly events: number
-  readonly refused: boolean
-}
-
-function writtenOf([{ session, begins, appends }, verdicts]: [Planned, readonly AppendResult[]]): Written {
-  const refused = verdicts.findIndex((verdict) => !verdict.ok)
-  const counted = appends.slice(0, refused < 0 ? undefined : refused)
-  const events = counted.reduce((sum, append) => sum + append.events.length, 0)
-  const begun = begins && events > 0
-  return { session, begun, events: events - (begun ? 1 : 0), refused: refused >= 0 }
 }
 
 /** Lines by their session. */
